@@ -1,0 +1,33 @@
+// A file that appears whole or not at all: written under a temporary name beside its goal, made durable, then renamed.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+namespace ipa {
+
+class AtomicFile {
+ public:
+  // Reserves "<goal>.tmp.<pid>". Without `overwrite` an existing goal is a usage error that names --force.
+  AtomicFile(std::filesystem::path goal, bool overwrite);
+  ~AtomicFile();  // removes the temporary file unless commit() ran
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  const std::filesystem::path& temporary() const { return temporary_; }  // write here, close it, then
+  void commit();  // fsync the file, rename it to the goal, fsync the folder; throws ErrorKind::io
+
+ private:
+  std::filesystem::path goal_, temporary_;
+  bool committed_ = false;
+};
+
+void write_file(const std::filesystem::path& goal, std::string_view bytes, bool overwrite = true);  // atomically
+
+// Removes what a killed process left: "<anything>.tmp.<pid>" in `folder` where no process <pid> lives.
+void sweep_temporaries(const std::filesystem::path& folder);
+
+// Throws ErrorKind::io: "WHAT, PATH: <strerror(errno)>" with a hint for a full disk, missing permission or folder.
+[[noreturn]] void fail_errno(std::string_view what, const std::filesystem::path& path);
+
+}  // namespace ipa
