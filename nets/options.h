@@ -1,4 +1,5 @@
-// The settings that shape networks, losses and updates; defaults are the `paper` preset's (docs/user_guide.md, "Settings").
+// The settings that shape networks, losses and updates; defaults are the `paper` preset's (docs/user_guide.md,
+// "Settings").
 #pragma once
 
 #include <cstdint>
@@ -8,8 +9,9 @@ namespace ipa {
 struct NetOptions {
   std::int64_t width = 32;       // U of the first MultiRes block; ResPath and up-sampling widths scale with it
   std::int64_t disc_width = 64;  // channels of a discriminator's first layer
-  bool residual = false;         // each MultiRes-UNet adds its tanh output to its input; the final result is clipped to [-1, 1]
-  double bn_momentum = 0.99;     // the generator's, Keras' way: running = momentum running + (1 - momentum) batch
+  bool residual =
+      false;  // each MultiRes-UNet adds its tanh output to its input; the final result is clipped to [-1, 1]
+  double bn_momentum = 0.99;  // the generator's, Keras' way: running = momentum running + (1 - momentum) batch
 };
 
 struct LossOptions {
