@@ -51,7 +51,7 @@ class Dataset {
   const Shape& shape() const { return shape_; }
   std::optional<NumberType> type() const { return type_; }  // nothing for strings, compounds, ...
   bool is_text() const;
-  uint64_t stored_bytes() const { return stored_bytes_; }  // in the file, compressed
+  uint64_t stored_bytes() const { return stored_bytes_; }  // of an opened one, in the file, compressed
 
   // Rows [first, first + count) of the first dimension (of a scalar: the one row 0), converted by HDF5 where the stored
   // type differs in byte order or width; a conversion that could lose something is an input error.
@@ -67,7 +67,7 @@ class Dataset {
   friend class File;
   Dataset(std::shared_ptr<const FileState> file, std::string path, Handle handle);
   std::string where() const;
-  void check_storage() const;
+  void check_storage();
   void check_request(uint64_t bytes) const;
 
   std::shared_ptr<const FileState> file_;

@@ -12,6 +12,8 @@ using detail::check;
 
 namespace {
 
+constexpr uint64_t most_chunks = uint64_t{1} << 24;
+
 Shape shape_of(int64_t space, const std::string& where) {
   const int rank = H5Sget_simple_extent_ndims(space);
   if (rank < 0 || H5Sget_simple_extent_type(space) == H5S_NULL) fail(ErrorKind::input, "the array is empty", where);
@@ -44,7 +46,6 @@ Dataset::Dataset(std::shared_ptr<const FileState> file, std::string path, Handle
   const Handle space(check(H5Dget_space(handle_.id()), ErrorKind::input, "cannot read the shape", where()));
   type_ = detail::number_type(type.id());
   shape_ = shape_of(space.id(), where());
-  stored_bytes_ = H5Dget_storage_size(handle_.id());
 }
 
 std::string Dataset::where() const { return fmt::format("{}: {}", file_->path.string(), path_); }
@@ -62,7 +63,7 @@ void Dataset::check_request(uint64_t bytes) const {
 }
 
 // Refuses storage that lies outside the file, needs foreign code, or cannot hold what the shape promises.
-void Dataset::check_storage() const {
+void Dataset::check_storage() {
   const Handle list(check(H5Dget_create_plist(handle_.id()), ErrorKind::input, "cannot read the layout", where()));
   const Handle type(check(H5Dget_type(handle_.id()), ErrorKind::input, "cannot read the type", where()));
   const H5D_layout_t layout = H5Pget_layout(list.id());
@@ -70,14 +71,18 @@ void Dataset::check_storage() const {
     fail(ErrorKind::input, "the data lie in other files", where(), "copy them into one file, e.g. with h5repack");
 
   const uint64_t element_bytes = H5Tget_size(type.id());
-  const Uint128 logical = static_cast<Uint128>(elements(shape_)) * element_bytes;
+  const Uint128 logical = Uint128{elements(shape_)} * element_bytes;
   unsigned largest_expansion = 1;
   if (layout == H5D_CHUNKED) {
     std::array<hsize_t, H5S_MAX_RANK> chunk{};
-    const int rank = H5Pget_chunk(list.id(), H5S_MAX_RANK, chunk.data());
-    Uint128 chunk_bytes = element_bytes;
-    for (int i = 0; i < rank; ++i) chunk_bytes *= chunk[static_cast<size_t>(i)];  // HDF5 keeps chunks below 4 GiB
+    H5Pget_chunk(list.id(), H5S_MAX_RANK, chunk.data());
+    Uint128 chunk_bytes = element_bytes, chunks = 1;  // HDF5 keeps a chunk below 4 GiB
+    for (size_t i = 0; i < shape_.size(); ++i) {
+      chunk_bytes *= chunk[i];
+      chunks *= (shape_[i] + chunk[i] - 1) / chunk[i];
+    }
     if (chunk_bytes > file_->most_bytes) fail(ErrorKind::input, "one chunk is larger than the memory limit", where());
+    if (chunks > most_chunks) fail(ErrorKind::input, "it is stored in too many chunks", where(), "use larger chunks");
     for (int i = 0; i < H5Pget_nfilters(list.id()); ++i) {
       unsigned flags = 0;
       size_t values = 0;
@@ -88,7 +93,8 @@ void Dataset::check_storage() const {
       largest_expansion = 1100;  // deflate's is 1032
     }
   }
-  if (static_cast<Uint128>(stored_bytes_) * largest_expansion < logical)
+  stored_bytes_ = H5Dget_storage_size(handle_.id());  // visits every chunk, hence the limit above
+  if (Uint128{stored_bytes_} * largest_expansion < logical)
     fail(ErrorKind::input,
          fmt::format("the shape promises {} MiB, only {} bytes are stored", uint64_t(logical >> 20), stored_bytes_),
          where(), "the file is damaged or was never filled");

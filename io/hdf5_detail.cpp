@@ -57,8 +57,8 @@ std::unique_lock<std::recursive_mutex> lock() {
 }
 
 int64_t check(int64_t result, ErrorKind kind, std::string_view action, const std::string& where) {
-  if (result >= 0) return result;
-  const std::string message = shortened(innermost_message());
+  if (result >= 0 && !external_link_refused) return result;  // H5Oexists_by_name swallows the refusal
+  const std::string message = result < 0 ? shortened(innermost_message()) : "";
   H5Eclear2(H5E_DEFAULT);
   if (std::exchange(external_link_refused, false))
     fail(ErrorKind::input, fmt::format("{} (an external link points into another file)", action), where,
