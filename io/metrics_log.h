@@ -1,0 +1,32 @@
+// metrics.csv: a header, then one row per step. A resumed run first drops the rows after its checkpoint, so that the
+// file of an interrupted run equals that of an uninterrupted one.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ipa {
+
+class MetricsLog {
+ public:
+  // The first column is `step`, `columns` are the others. Keeps the whole rows of an existing file up to `resumed_step`
+  // (0: none). Throws ErrorKind::input where its header differs, ErrorKind::io.
+  MetricsLog(std::filesystem::path path, const std::vector<std::string>& columns, int64_t resumed_step);
+  ~MetricsLog();
+  MetricsLog(const MetricsLog&) = delete;
+  MetricsLog& operator=(const MetricsLog&) = delete;
+
+  void append(int64_t step,
+              std::span<const double> values);  // one per column; written at once, shortest exact decimals
+  void sync();                                  // makes the rows durable; call it before a checkpoint is written
+
+ private:
+  std::filesystem::path path_;
+  size_t columns_;
+  int file_ = -1;
+};
+
+}  // namespace ipa
