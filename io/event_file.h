@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "io/descriptor.h"
 #include "io/png.h"
 
 namespace ipa {
@@ -17,21 +18,17 @@ class EventFile {
  public:
   // Starts events.out.tfevents.<time>.<host>.<pid>.<n> in `folder`: a new file per start. `first_step` is the first
   // that this process does: TensorBoard then hides what an earlier one wrote for it and later steps.
-  EventFile(std::filesystem::path folder, int64_t first_step);
-  ~EventFile();
-  EventFile(const EventFile&) = delete;
-  EventFile& operator=(const EventFile&) = delete;
+  EventFile(const std::filesystem::path& folder, int64_t first_step);
 
   void scalars(int64_t step, std::span<const std::pair<std::string, double>> values);  // tag, value
   void image(int64_t step, std::string_view tag, const Image8& image);
-  void sync();  // what was written reaches other readers at once; this makes it durable
-  const std::filesystem::path& path() const { return path_; }
+  void sync() { file_.sync(); }  // what was written reaches other readers at once; this makes it durable
+  const std::filesystem::path& path() const { return file_.path(); }
 
  private:
   void record(std::string_view event);
 
-  std::filesystem::path path_;
-  int file_ = -1;
+  Descriptor file_;
 };
 
 uint32_t crc32c(std::string_view bytes);  // Castagnoli, as in RFC 3720 appendix B.4

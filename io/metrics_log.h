@@ -8,25 +8,23 @@
 #include <string>
 #include <vector>
 
+#include "io/descriptor.h"
+
 namespace ipa {
 
 class MetricsLog {
  public:
   // The first column is `step`, `columns` are the others. Keeps the whole rows of an existing file up to `resumed_step`
   // (0: none). Throws ErrorKind::input where its header differs, ErrorKind::io.
-  MetricsLog(std::filesystem::path path, const std::vector<std::string>& columns, int64_t resumed_step);
-  ~MetricsLog();
-  MetricsLog(const MetricsLog&) = delete;
-  MetricsLog& operator=(const MetricsLog&) = delete;
+  MetricsLog(const std::filesystem::path& path, const std::vector<std::string>& columns, int64_t resumed_step);
 
   void append(int64_t step,
               std::span<const double> values);  // one per column; written at once, shortest exact decimals
-  void sync();                                  // makes the rows durable; call it before a checkpoint is written
+  void sync() { file_.sync(); }                 // makes the rows durable; call it before a checkpoint is written
 
  private:
-  std::filesystem::path path_;
   size_t columns_;
-  int file_ = -1;
+  Descriptor file_;
 };
 
 }  // namespace ipa

@@ -27,7 +27,7 @@ std::vector<CheckpointFile> find_checkpoints(const std::filesystem::path& run_fo
 // The newest valid checkpoint; `warn` hears of each newer one that is damaged. None where the folder holds no
 // checkpoint; throws ErrorKind::input where it holds only damaged ones: a run never starts again over the remains of
 // another.
-std::optional<Checkpoint> load_latest(const std::filesystem::path& run_folder, const Warn& warn);
+std::optional<Checkpoint> load_latest(const std::filesystem::path& run_folder, const Warn& warn, bool with_adam = true);
 
 // Deletes all but the `keep` newest of the checkpoints up to `newest`, the step just saved. Later ones (damaged, and
 // passed over when the run went on) are neither counted nor touched; best.h5 is no part of this.

@@ -4,17 +4,16 @@
 
 #include <filesystem>
 
+#include "io/descriptor.h"
+
 namespace ipa {
 
 class RunLock {
  public:
   explicit RunLock(const std::filesystem::path& run_folder);  // throws ErrorKind::io, saying who holds it
-  ~RunLock();
-  RunLock(const RunLock&) = delete;
-  RunLock& operator=(const RunLock&) = delete;
 
  private:
-  int file_;
+  Descriptor file_;
 };
 
 }  // namespace ipa

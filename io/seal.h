@@ -1,5 +1,5 @@
-// A seal behind a file's content: 8 bytes "ipaseal1", its length (u64), its XXH3-128 (16 bytes, canonical),
-// little-endian. It finds damage of every kind before a parser meets it.
+// A seal behind a file's content, one line of text of 64 bytes: "ipaseal1 <length, 16 hex digits> <XXH3-128, 32 hex
+// digits>" padded by spaces to a final newline. It finds damage of every kind before a parser meets it.
 #pragma once
 
 #include <filesystem>
