@@ -11,7 +11,7 @@
 namespace ipa {
 namespace {
 
-constexpr double kWidth = 560, kHeight = 250, kLeft = 58, kRight = 12, kTop = 10, kBottom = 30;
+constexpr double kWidth = 560, kHeight = 250, kLeft = 58, kRight = 22, kTop = 10, kBottom = 30;
 constexpr size_t kIntervals = 240;
 
 struct Interval {
@@ -44,9 +44,8 @@ struct Axis {
   double low, high, from, to;
   double operator()(double value) const { return from + (value - low) / (high - low) * (to - from); }
 
-  void widen() {  // to something with an extent
+  void widen(double by) {  // where there is one value only
     if (high > low) return;
-    const double by = std::max(std::abs(low) * 0.05, 1e-3);
     low -= by;
     high += by;
   }
@@ -59,6 +58,20 @@ struct Axis {
     return at;
   }
 };
+
+// For an axis of base-10 logarithms: 1, 2 and 5 times the powers of ten, the powers alone, or plain ticks, whichever
+// suits.
+std::vector<double> logarithmic_ticks(const Axis& axis) {
+  std::vector<double> powers, fine;
+  for (double k = std::floor(axis.low); k <= axis.high; ++k)
+    for (int digit : {1, 2, 5}) {
+      const double at = k + std::log10(digit);
+      if (at < axis.low || at > axis.high) continue;
+      fine.push_back(at);
+      if (digit == 1) powers.push_back(at);
+    }
+  return fine.size() < 3 ? axis.ticks(5) : fine.size() > 9 ? powers : fine;
+}
 
 std::string path_of(const std::vector<Interval>& line, const Axis& x, const Axis& y) {
   std::string d;
@@ -99,14 +112,14 @@ std::string render_chart(const Chart& chart) {
       add("<span class=\"key s{}\">{}</span>", s % 6, escape_html(chart.series[s].name));
   out += "</figcaption>";
   if (!(x.low <= x.high)) return out + "<p class=\"muted\">No values.</p></figure>\n";
-  x.widen();
-  y.widen();
+  x.widen(1);
+  y.widen(std::max(0.05 * std::abs(y.low), 1e-3));
   const double margin = 0.04 * (y.high - y.low);
   y.low -= margin;
   y.high += margin;
 
   add("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">", kWidth, kHeight, escape_html(chart.title));
-  for (double tick : y.ticks(5)) {
+  for (double tick : chart.logarithmic ? logarithmic_ticks(y) : y.ticks(5)) {
     add("<line class=\"grid\" x1=\"{0}\" x2=\"{1}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\"/>", kLeft, kWidth - kRight, y(tick));
     const double shown = chart.logarithmic ? std::pow(10, tick) : tick;
     add("<text class=\"y\" x=\"{}\" y=\"{:.1f}\">{:.4g}</text>", kLeft - 8, y(tick) + 4, shown);
