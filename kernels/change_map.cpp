@@ -82,7 +82,10 @@ std::vector<std::uint8_t> change_map(std::span<const float> difference, PlaneSiz
   require(difference.size() == size.pixels(), "change_map: the difference does not have the size given");
   Bits map(size.pixels());
   bool any = false;
-  for (std::size_t i = 0; i < map.size(); ++i) any |= map[i] = double{difference[i]} > options.threshold;
+  for (std::size_t i = 0; i < map.size(); ++i) {
+    map[i] = double{difference[i]} > options.threshold;
+    any = any || map[i] != 0;
+  }
   if (!any) return map;
   erode(map, size, options.open_radius);
   dilate(map, size, options.open_radius);

@@ -6,21 +6,21 @@
 namespace ipa {
 namespace {
 
-constexpr float pi = 3.14159265358979f;
+constexpr double pi = 3.14159265358979;
 
 // Positions of further strokes and ellipses, relative to the centre.
-float nearby(RandomSequence& random) { return random.uniform(-40.0f, 40.0f); }
+double nearby(RandomSequence& random) { return random.uniform(-40.0f, 40.0f); }
 
 Shape brush(RandomSequence& random) {
   Shape shape;
   const std::uint32_t strokes = 1 + random.below(3);
   for (std::uint32_t stroke = 0; stroke < strokes; ++stroke) {
-    float x = nearby(random), y = nearby(random), heading = random.uniform(0, 2 * pi);
-    const float radius = random.uniform(3.0f, 8.0f);
+    double x = nearby(random), y = nearby(random), heading = random.uniform(0, 2 * pi);
+    const double radius = random.uniform(3.0f, 8.0f);
     const std::uint32_t segments = 2 + random.below(5);
     for (std::uint32_t segment = 0; segment < segments; ++segment) {
-      const float length = random.uniform(8.0f, 36.0f);
-      const float x1 = x + length * std::cos(heading), y1 = y + length * std::sin(heading);
+      const double length = random.uniform(8.0f, 36.0f);
+      const double x1 = x + length * std::cos(heading), y1 = y + length * std::sin(heading);
       shape.capsules.push_back({x, y, x1, y1, radius});
       x = x1;
       y = y1;
@@ -33,7 +33,7 @@ Shape brush(RandomSequence& random) {
 Shape blob(RandomSequence& random) {
   Blob b{random.uniform(14.0f, 32.0f), {}, {}};
   for (std::size_t k = 0; k < b.amplitude.size(); ++k) {
-    b.amplitude[k] = random.uniform(0.0f, 0.35f) / static_cast<float>(k + 1);
+    b.amplitude[k] = random.uniform(0.0f, 0.35f) / double(k + 1);
     b.phase[k] = random.uniform(0, 2 * pi);
   }
   return {{}, {}, {b}};
@@ -43,49 +43,49 @@ Shape ellipses(RandomSequence& random) {
   Shape shape;
   const std::uint32_t count = 1 + random.below(4);
   for (std::uint32_t i = 0; i < count; ++i) {
-    const float x = nearby(random), y = nearby(random);
-    const float semi_a = random.uniform(6.0f, 26.0f), semi_b = random.uniform(6.0f, 26.0f);
+    const double x = nearby(random), y = nearby(random);
+    const double semi_a = random.uniform(6.0f, 26.0f), semi_b = random.uniform(6.0f, 26.0f);
     shape.ellipses.push_back({x, y, semi_a, semi_b, random.uniform(0, pi)});
   }
   return shape;
 }
 
-bool contains(const Capsule& c, float x, float y) {
-  const float dx = c.x1 - c.x0, dy = c.y1 - c.y0;
-  const float along = std::clamp(((x - c.x0) * dx + (y - c.y0) * dy) / (dx * dx + dy * dy), 0.0f, 1.0f);
-  const float ex = x - c.x0 - along * dx, ey = y - c.y0 - along * dy;
+bool contains(const Capsule& c, double x, double y) {
+  const double dx = c.x1 - c.x0, dy = c.y1 - c.y0;
+  const double along = std::clamp(((x - c.x0) * dx + (y - c.y0) * dy) / (dx * dx + dy * dy), 0.0, 1.0);
+  const double ex = x - c.x0 - along * dx, ey = y - c.y0 - along * dy;
   return ex * ex + ey * ey <= c.radius * c.radius;
 }
 
-bool contains(const Ellipse& e, float x, float y) {
-  const float cosine = std::cos(e.angle), sine = std::sin(e.angle), dx = x - e.x, dy = y - e.y;
-  const float u = (cosine * dx + sine * dy) / e.semi_a, v = (cosine * dy - sine * dx) / e.semi_b;
+bool contains(const Ellipse& e, double x, double y) {
+  const double cosine = std::cos(e.angle), sine = std::sin(e.angle), dx = x - e.x, dy = y - e.y;
+  const double u = (cosine * dx + sine * dy) / e.semi_a, v = (cosine * dy - sine * dx) / e.semi_b;
   return u * u + v * v <= 1;
 }
 
-bool contains(const Blob& b, float x, float y) {
-  const float angle = std::atan2(y, x);
-  float radius = 1;
+bool contains(const Blob& b, double x, double y) {
+  const double angle = std::atan2(y, x);
+  double radius = 1;
   for (std::size_t k = 0; k < b.amplitude.size(); ++k)
-    radius += b.amplitude[k] * std::cos(static_cast<float>(k + 1) * angle + b.phase[k]);
+    radius += b.amplitude[k] * std::cos(double(k + 1) * angle + b.phase[k]);
   radius *= b.radius;
   return radius > 0 && x * x + y * y <= radius * radius;
 }
 
 struct Box {
-  float x0, y0, x1, y1;
+  double x0, y0, x1, y1;
 };
 Box bounds(const Capsule& c) {
   return {std::min(c.x0, c.x1) - c.radius, std::min(c.y0, c.y1) - c.radius, std::max(c.x0, c.x1) + c.radius,
           std::max(c.y0, c.y1) + c.radius};
 }
 Box bounds(const Ellipse& e) {
-  const float reach = std::max(e.semi_a, e.semi_b);
+  const double reach = std::max(e.semi_a, e.semi_b);
   return {e.x - reach, e.y - reach, e.x + reach, e.y + reach};
 }
 Box bounds(const Blob& b) {
-  float reach = 1;
-  for (const float amplitude : b.amplitude) reach += amplitude;
+  double reach = 1;
+  for (const double amplitude : b.amplitude) reach += amplitude;
   reach *= b.radius;
   return {-reach, -reach, reach, reach};
 }
@@ -104,10 +104,10 @@ Shape random_shape(ShapeKind kind, RandomSequence& random) {
   return {};
 }
 
-int rasterize(const Shape& shape, float scale, float x, float y, int size, std::span<std::uint8_t> canvas) {
+int rasterize(const Shape& shape, double scale, double x, double y, int size, std::span<std::uint8_t> canvas) {
   std::fill(canvas.begin(), canvas.end(), std::uint8_t{0});
   int count = 0;
-  const auto limit = [&](float position) { return static_cast<int>(std::clamp(position, 0.0f, float(size - 1))); };
+  const auto limit = [&](double position) { return static_cast<int>(std::clamp(position, 0.0, double(size - 1))); };
   const auto paint = [&](const auto& part) {
     const Box box = bounds(part);
     const int last_row = limit(y + scale * box.y1 + 1), last_column = limit(x + scale * box.x1 + 1);
@@ -116,7 +116,7 @@ int rasterize(const Shape& shape, float scale, float x, float y, int size, std::
         std::uint8_t& pixel =
             canvas[static_cast<std::size_t>(row) * static_cast<std::size_t>(size) + static_cast<std::size_t>(column)];
         if (pixel != 0) continue;
-        if (contains(part, (static_cast<float>(column) - x) / scale, (static_cast<float>(row) - y) / scale)) {
+        if (contains(part, (column - x) / scale, (row - y) / scale)) {
           pixel = 1;
           ++count;
         }

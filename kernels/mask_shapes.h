@@ -1,4 +1,5 @@
-// Random shapes for arbitrary masks. Lengths are pixels of a 256x256 slice, relative to the shape's centre.
+// Random shapes for arbitrary masks. In double, so that compilers with and without fused multiply-add agree on every
+// pixel but by a freak. Lengths are pixels of a 256x256 slice, relative to the shape's centre.
 #pragma once
 
 #include <array>
@@ -14,15 +15,15 @@ enum class ShapeKind { brush, blob, ellipses };
 
 // A segment with round ends.
 struct Capsule {
-  float x0, y0, x1, y1, radius;
+  double x0, y0, x1, y1, radius;
 };
 struct Ellipse {
-  float x, y, semi_a, semi_b, angle;
+  double x, y, semi_a, semi_b, angle;
 };
 // Star-shaped around the centre: r(t) = radius (1 + sum_k amplitude[k] cos((k + 1) t + phase[k])).
 struct Blob {
-  float radius;
-  std::array<float, 5> amplitude, phase;
+  double radius;
+  std::array<double, 5> amplitude, phase;
 };
 
 struct Shape {
@@ -37,6 +38,6 @@ Shape random_shape(ShapeKind kind, RandomSequence& random);
 
 // Sets the pixels of a size x size canvas whose centre lies in the shape, enlarged by `scale` and centred on (x, y), to
 // 1, the others to 0; what falls off the canvas is cut. Returns the number of pixels set.
-int rasterize(const Shape& shape, float scale, float x, float y, int size, std::span<std::uint8_t> canvas);
+int rasterize(const Shape& shape, double scale, double x, double y, int size, std::span<std::uint8_t> canvas);
 
 }  // namespace ipa

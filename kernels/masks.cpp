@@ -1,9 +1,9 @@
 #include "kernels/masks.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
-#include <exception>
 #include <numeric>
 
 #include <fmt/core.h>
@@ -66,12 +66,12 @@ std::vector<Target> targets(MaskSplit split, int count, int size, std::uint64_t 
 bool try_mask(const Target& target, int size, RandomSequence& random, std::vector<std::uint8_t>& canvas,
               std::span<std::uint8_t> out) {
   const Shape shape = random_shape(target.kind, random);
-  const float unit = static_cast<float>(size) / 256, middle = static_cast<float>(size) / 2;
-  const float x = middle + random.uniform(), y = middle + random.uniform();
-  float small = 0.5f * unit, large = 2.0f * unit;  // keeps strokes and blobs near their natural width
+  const double unit = size / 256.0, middle = size / 2.0;
+  const double x = middle + random.uniform(), y = middle + random.uniform();
+  double small = 0.5 * unit, large = 2 * unit;  // keeps strokes and blobs near their natural width
   int area = 0;
   for (int step = 0; step < 14; ++step) {
-    const float scale = (small + large) / 2;
+    const double scale = (small + large) / 2;
     area = rasterize(shape, scale, x, y, size, canvas);
     if (std::abs(area - target.area) <= 1) break;
     (area < target.area ? small : large) = scale;
