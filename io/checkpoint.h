@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "io/weights.h"
+#include "engine/weights.h"
 
 namespace ipa {
 
