@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "io/weights.h"
+#include "engine/weights.h"
 
 namespace ipa {
 

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "io/weights.h"
+#include "engine/weights.h"
 
 namespace ipa {
 

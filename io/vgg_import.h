@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "io/weights.h"
+#include "engine/weights.h"
 
 namespace ipa {
 
