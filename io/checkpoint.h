@@ -1,11 +1,10 @@
-// A training state in one HDF5 file (latest format, fletcher32), sealed: the last 32 bytes hold its length and
-// XXH3-128, so that damage anywhere is found before the HDF5 library parses a byte. HDF5 tools read it as it is; the
-// seal lies behind its end.
-//   /weights/<name>        f32, the names of docs/file_formats.md, '.' kept
-//   /adam/<network>/{m,v}  f32 (count), attribute `steps`: the updates made
-//   /calibration           a double attribute per figure
-//   attributes of /        format, step, epoch, sample, settings, fingerprint, version, created, weights (names in
-//   order), score
+// A training state in one HDF5 file (latest format, fletcher32) behind whose end lies a seal (io/seal.h): damage
+// anywhere is found before the HDF5 library parses a byte, and HDF5 tools read the file as it is.
+//   /weights/<name>                f32, the names of docs/file_formats.md, '.' kept
+//   /adam/<network>/{m,v}          f32 (count); attribute `steps` of the group: the updates made
+//   /weight_names, /adam_networks  fixed-length strings: the order, which an HDF5 group does not keep
+//   /calibration                   a double attribute per figure
+//   attributes of /                format, step, epoch, sample, settings, fingerprint, version, created, score (if any)
 #pragma once
 
 #include <cstdint>
@@ -43,7 +42,8 @@ struct Checkpoint {
   bool operator==(const Checkpoint&) const = default;
 };
 
-// Atomically; replaces an existing file. Throws ErrorKind::io.
+// Atomically; replaces an existing file. Throws ErrorKind::io, upon which the process should end: HDF5 1.10 never lets
+// go of a file that it could not write.
 void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 
 // All of it verified, or ErrorKind::input naming the file; without `with_adam`, `adam` stays empty (for inference).

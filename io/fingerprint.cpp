@@ -3,12 +3,14 @@
 #include <fmt/core.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <fstream>
 #include <new>
 #include <vector>
 
 #include "engine/error.h"
 #include "io/atomic_file.h"
+#include "io/hdf5.h"
 
 namespace ipa {
 
@@ -45,6 +47,36 @@ std::string fingerprint_file(const std::filesystem::path& path) {
     fingerprint.bytes(block.data(), static_cast<size_t>(in.gcount()));
   } while (in);
   if (in.bad()) fail_errno("cannot read", path);
+  return fingerprint.hex();
+}
+
+std::string fingerprint_datasets(const std::filesystem::path& path, std::span<const std::string> names) {
+  const hdf5::File file = hdf5::File::open(path);
+  Fingerprint fingerprint;
+  for (const std::string& name : names) {
+    fingerprint.text(name);
+    fingerprint.number(file.exists(name));
+    if (!file.exists(name)) continue;
+    const hdf5::Dataset dataset = file.dataset(name);
+    if (!dataset.type()) {
+      const std::vector<std::string> strings = dataset.read_strings();
+      fingerprint.number(static_cast<int64_t>(strings.size()));
+      for (const std::string& s : strings) fingerprint.text(s);
+      continue;
+    }
+    fingerprint.text(name_of(*dataset.type()));
+    fingerprint.values(std::span<const uint64_t>(dataset.shape()));
+    const uint64_t rows = dataset.shape().empty() ? 1 : dataset.shape()[0];
+    const uint64_t row_bytes = rows ? hdf5::elements(dataset.shape()) / rows * bytes_of(*dataset.type()) : 0;
+    const uint64_t at_once = std::max<uint64_t>(1, (uint64_t{1} << 22) / std::max<uint64_t>(1, row_bytes));
+    std::vector<char> block;
+    for (uint64_t first = 0; first < rows; first += at_once) {
+      const uint64_t count = std::min(at_once, rows - first);
+      block.resize(count * row_bytes);
+      dataset.read_rows(first, count, *dataset.type(), block.data());
+      fingerprint.bytes(block.data(), block.size());
+    }
+  }
   return fingerprint.hex();
 }
 

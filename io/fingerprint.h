@@ -35,4 +35,8 @@ class Fingerprint {
 
 std::string fingerprint_file(const std::filesystem::path& path);  // of its bytes; throws ErrorKind::io
 
+// Of the named datasets of an HDF5 file: names, types, shapes and values, however they are stored; those that are
+// absent count as such. Throws ErrorKind::input, ErrorKind::io.
+std::string fingerprint_datasets(const std::filesystem::path& path, std::span<const std::string> names);
+
 }  // namespace ipa
