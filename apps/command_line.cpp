@@ -119,7 +119,8 @@ void parse_and_run(int argc, const char* const* argv, const std::vector<CommandE
 
 int report(ErrorKind kind, std::string_view message) {
   std::string line = fmt::format("ipamedgan: error: {}", message);
-  std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   std::fprintf(stderr, "%s\n", line.c_str());
   return static_cast<int>(kind);
 }
@@ -134,7 +135,8 @@ void Command::describe(const std::string& what, const std::vector<std::string>& 
 }
 
 void Command::flag(const std::string& name, bool& value, const std::string& help) {
-  parser_->add_flag_callback(name, [&value] { value = true; }, help);
+  parser_->add_flag_callback(
+      name, [&value] { value = true; }, help);
 }
 
 void Command::choice(const std::string& name, std::string& value, const std::vector<std::string>& allowed,
