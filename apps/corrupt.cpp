@@ -8,6 +8,7 @@
 #include "apps/mask_file.h"
 #include "apps/output.h"
 #include "apps/progress.h"
+#include "apps/slices.h"
 #include "engine/error.h"
 #include "io/stack.h"
 #include "kernels/corrupt.h"
@@ -27,7 +28,7 @@ void run(const Arguments& arguments, const Common& common) {
   StackReader in(arguments.in, arguments.dataset);
   const StackInfo& info = in.info();
   const MaskFile masks(arguments.masks);
-  masks.require_size({static_cast<int>(info.height), static_cast<int>(info.width)}, arguments.in);
+  masks.require_size(plane_size(in), arguments.in);
 
   StackWriter out(arguments.out, common.force);
   out.declare("images", info.type, info.shape);

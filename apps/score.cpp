@@ -10,6 +10,7 @@
 #include "apps/output.h"
 #include "apps/progress.h"
 #include "apps/score_report.h"
+#include "apps/slices.h"
 #include "engine/error.h"
 #include "io/atomic_file.h"
 #include "io/stack.h"
@@ -25,22 +26,6 @@ struct Arguments {
   std::optional<std::filesystem::path> masks, per_slice;
 };
 
-// Slices [first, first + count) on the 0..255 scale of the metrics, by `ranges` (a range per slice).
-std::vector<std::uint8_t> read_8_bit(const StackReader& stack, std::uint64_t first, const std::vector<Range>& ranges) {
-  const StackInfo& info = stack.info();
-  const size_t pixels = info.height * info.width;
-  std::vector<char> raw(ranges.size() * stack.slice_bytes());
-  std::vector<float> values(pixels);
-  std::vector<std::uint8_t> grey(ranges.size() * pixels);
-  stack.read(first, ranges.size(), raw.data());
-  for (size_t i = 0; i < ranges.size(); ++i) {
-    to_float(info.type, raw.data() + i * stack.slice_bytes(), pixels, values.data());
-    quantize_u8(values, static_cast<float>(ranges[i].lo), static_cast<float>(ranges[i].hi),
-                std::span(grey).subspan(i * pixels, pixels));
-  }
-  return grey;
-}
-
 void require_same_slices(const StackInfo& target, const StackInfo& output, const Arguments& arguments) {
   if (target.count == output.count && target.height == output.height && target.width == output.width) return;
   fail(ErrorKind::input,
@@ -51,18 +36,16 @@ void require_same_slices(const StackInfo& target, const StackInfo& output, const
 
 ScoreTable score(StackReader& target, StackReader& output, const MaskFile* masks, bool quiet) {
   const StackInfo& info = target.info();
-  const PlaneSize size{static_cast<int>(info.height), static_cast<int>(info.width)};
+  const PlaneSize size = plane_size(target);
   const size_t pixels = size.pixels();
   ScoreTable table;
   Progress progress("score", "slice", static_cast<std::int64_t>(info.count), quiet);
   for (std::uint64_t first = 0; first < info.count; first += block) {
     const std::uint64_t count = std::min(block, info.count - first);
+    const std::vector<Range> ranges = ranges_of(target, first, count);
     // An output without a range of its own is on the scale of its target.
-    std::vector<Range> ranges, output_ranges;
-    for (std::uint64_t i = first; i < first + count; ++i) {
-      ranges.push_back(target.range(i));
-      output_ranges.push_back(output.info().intensity_range.value_or(ranges.back()));
-    }
+    const auto& own = output.info().intensity_range;
+    const std::vector<Range> output_ranges = own ? std::vector<Range>(count, *own) : ranges;
     const std::vector<std::uint8_t> wanted = read_8_bit(target, first, ranges);
     const std::vector<std::uint8_t> got = read_8_bit(output, first, output_ranges);
     std::vector<std::uint8_t> holes(masks ? count * pixels : 0);
@@ -89,8 +72,7 @@ void run(const Arguments& arguments, const Common& common) {
   std::optional<MaskFile> masks;
   if (arguments.masks) {
     masks.emplace(*arguments.masks);
-    masks->require_size({static_cast<int>(target.info().height), static_cast<int>(target.info().width)},
-                        arguments.target);
+    masks->require_size(plane_size(target), arguments.target);
   }
   if (arguments.per_slice) AtomicFile(*arguments.per_slice, common.force);  // refuse before the work
   const ScoreTable table = score(target, output, masks ? &*masks : nullptr, common.quiet);
