@@ -89,6 +89,9 @@ struct CommandEntry {
 // Parses, runs the command, reports its error: returns the exit code. Never throws.
 int run_command_line(int argc, const char* const* argv, const std::vector<CommandEntry>& commands) noexcept;
 
+// `value` as an int where least <= value <= most, else ErrorKind::usage naming the option.
+int within(std::string_view option, std::int64_t value, int least, int most);
+
 // auto, cpu, cuda or cuda:N. Throws ErrorKind::usage, or ErrorKind::device where there is no such device.
 Device parse_device(const std::string& text);
 
