@@ -63,12 +63,12 @@ class StepFile:
 
     def margin(self, seed):
         """Over every kink that a gradient of the first step passes, those of |.| and of the clip too."""
-        parts = gan, vgg, inputs = self.build(seed)
+        settled_gan, settled_vgg, inputs = self.build(seed)
         recorders = []
         for dtype in (torch.float64, torch.float32):
-            gan, vgg = toy_copy(parts[0], dtype), toy_copy(parts[1], dtype)
+            gan, vgg = toy_copy(settled_gan, dtype), toy_copy(settled_vgg, dtype)
             trainer = Trainer(gan, vgg, self.weights)
-            y, x, mask = (inputs[name].to(dtype) for name in ("y", "x", "mask"))
+            x, y = inputs["x"].to(dtype), inputs["y"].to(dtype)
             with Recorder(gan.generator) as recorder:
                 fake = gan.generator(y)
             recorder.add(fake - x)
