@@ -2,8 +2,9 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "graph/ops.h"
 #include "graph/program.h"
-#include "tests/support/sum_op.h"
+#include "tests/support/dot.h"
 
 using namespace ipa;
 using namespace ipa::test;

@@ -8,8 +8,9 @@
 #include <cstdlib>
 #include <new>
 
+#include "graph/ops.h"
 #include "graph/program.h"
-#include "tests/support/sum_op.h"
+#include "tests/support/dot.h"
 
 namespace {
 
