@@ -45,10 +45,21 @@ void fail_errno(std::string_view what, const fs::path& path) {
   const int code = errno;
   std::string_view hint;
   switch (code) {
-    case ENOSPC: case EDQUOT: hint = "free some space, nothing already written was lost"; break;
-    case EACCES: case EPERM: case EROFS: hint = "choose a place you may write to"; break;
-    case ENOENT: case ENOTDIR: hint = "check the path"; break;
-    default: break;
+    case ENOSPC:
+    case EDQUOT:
+      hint = "free some space, nothing already written was lost";
+      break;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      hint = "choose a place you may write to";
+      break;
+    case ENOENT:
+    case ENOTDIR:
+      hint = "check the path";
+      break;
+    default:
+      break;
   }
   fail(ErrorKind::io, fmt::format("{}: {}", what, std::strerror(code)), path.string(), hint);
 }
@@ -100,7 +111,8 @@ void sweep_temporaries(const fs::path& folder) {
     if (at == std::string::npos) continue;
     pid_t pid = 0;
     const char* end = name.data() + name.size();
-    if (auto [rest, error] = std::from_chars(name.data() + at + 5, end, pid); error != std::errc() || rest != end) continue;
+    if (auto [rest, error] = std::from_chars(name.data() + at + 5, end, pid); error != std::errc() || rest != end)
+      continue;
     if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) fs::remove(entry.path(), ignored);
   }
 }

@@ -1,0 +1,15 @@
+// The subcommands, one file each: options -> settings -> call.
+#pragma once
+
+#include "apps/command_line.h"
+
+namespace ipa {
+
+void declare_prepare(Command& command);
+void declare_masks(Command& command);
+void declare_corrupt(Command& command);
+void declare_score(Command& command);
+void declare_info(Command& command);
+void declare_train(Command& command);
+
+}  // namespace ipa

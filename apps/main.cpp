@@ -1,0 +1,10 @@
+#include "apps/commands.h"
+
+int main(int argc, char** argv) {
+  return ipa::run_command_line(argc, argv,
+                               {{"masks", ipa::declare_masks},
+                                {"corrupt", ipa::declare_corrupt},
+                                {"train", ipa::declare_train},
+                                {"score", ipa::declare_score},
+                                {"info", ipa::declare_info}});
+}

@@ -1,0 +1,76 @@
+#include "engine/buffer.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+namespace ipa {
+namespace {
+
+struct Entry {
+  const void* data;
+  Buffer::Holding holding;
+};
+std::mutex register_mutex;
+std::vector<Entry>& entries() {
+  static std::vector<Entry> all;
+  return all;
+}
+
+}  // namespace
+
+Buffer::Buffer(std::string name, std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
+  require(device.is_cpu(), "this build has CPU buffers only");
+  constexpr std::size_t alignment = 64;
+  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  data_ = std::aligned_alloc(alignment, rounded);
+  if (!data_)
+    fail(ErrorKind::device, fmt::format("no memory for {:.1f} MiB", static_cast<double>(bytes) / (1 << 20)), name,
+         "use a smaller batch, or free memory");
+  std::memset(data_, 0, rounded);
+  std::lock_guard lock(register_mutex);
+  entries().push_back({data_, {std::move(name), bytes}});
+}
+
+Buffer::~Buffer() { release(); }
+
+Buffer::Buffer(Buffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)), device_(other.device_) {}
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  if (this != &other) {
+    release();
+    data_ = std::exchange(other.data_, nullptr);
+    bytes_ = std::exchange(other.bytes_, 0);
+    device_ = other.device_;
+  }
+  return *this;
+}
+
+void Buffer::release() noexcept {
+  if (!data_) return;
+  {
+    std::lock_guard lock(register_mutex);
+    std::erase_if(entries(), [&](const Entry& e) { return e.data == data_; });
+  }
+  std::free(data_);
+  data_ = nullptr;
+}
+
+Tensor Buffer::tensor(const TensorSpec& spec, std::size_t offset_bytes) const {
+  require(offset_bytes <= bytes_ && spec.bytes() <= bytes_ - offset_bytes, "tensor beyond the end of its buffer");
+  return Tensor(static_cast<std::byte*>(data_) + offset_bytes, spec, device_);
+}
+
+std::vector<Buffer::Holding> Buffer::holdings() {
+  std::lock_guard lock(register_mutex);
+  std::vector<Holding> all;
+  for (const Entry& e : entries()) all.push_back(e.holding);
+  return all;
+}
+
+}  // namespace ipa

@@ -1,0 +1,70 @@
+// Reverse-mode differentiation: walks the nodes backwards and lets each op append its own gradient.
+#include <fmt/core.h>
+
+#include "graph/graph.h"
+#include "graph/ops.h"
+
+namespace ipa {
+namespace {
+
+// PyTorch's version check: a gradient rule must not read a state that was mutated after the forward node read it.
+void check_versions(const Graph& graph, const Graph::Node& node) {
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    require(!node.inputs[i] || node.op->mutates(static_cast<int>(i)) ||
+                graph.info(node.inputs[i]).versions == node.versions[i],
+            "grad: a state read by " + node.op->name() + " was changed since; differentiate before updating it");
+}
+
+}  // namespace
+
+std::vector<Value> grad(Value loss, Values wrt) {
+  require(loss.shape() == scalar_shape, "grad: the loss must be a scalar");
+  Graph& graph = *loss.graph;
+  const int last = graph.info(loss).node;
+
+  // Which values depend on `wrt`.
+  std::vector<bool> needs(graph.infos().size(), false);
+  for (const Value& v : wrt) needs[static_cast<std::size_t>(v.id)] = true;
+  for (int n = 0; n <= last; ++n) {
+    const Graph::Node& node = graph.nodes()[static_cast<std::size_t>(n)];
+    bool any = false;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      any |= node.inputs[i] && !node.op->mutates(static_cast<int>(i)) &&
+             needs[static_cast<std::size_t>(node.inputs[i].id)];
+    if (any)
+      for (const Value& v : node.outputs) needs[static_cast<std::size_t>(v.id)] = true;
+  }
+
+  std::vector<Value> gradient(needs.size());
+  gradient[static_cast<std::size_t>(loss.id)] = constant(graph, scalar_shape, 1.0f);
+  for (int n = last; n >= 0; --n) {
+    const Graph::Node node = graph.nodes()[static_cast<std::size_t>(n)];  // a copy: the list grows below
+    std::vector<Value> dout;
+    bool reached = false, wanted = false;
+    for (const Value& v : node.outputs) {
+      dout.push_back(gradient[static_cast<std::size_t>(v.id)]);
+      reached |= static_cast<bool>(dout.back());
+      wanted |= needs[static_cast<std::size_t>(v.id)];
+    }
+    if (!reached || !wanted) continue;
+    std::vector<bool> needed;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      needed.push_back(node.inputs[i] && !node.op->mutates(static_cast<int>(i)) &&
+                       needs[static_cast<std::size_t>(node.inputs[i].id)]);
+    check_versions(graph, node);
+    const Graph::Scope scope(graph, "d " + node.scope);
+    const std::vector<Value> din = node.op->vjp(node.inputs, node.outputs, dout, needed);
+    require(din.size() == node.inputs.size(), "vjp of " + node.op->name() + " must return one value per input");
+    for (std::size_t i = 0; i < din.size(); ++i) {
+      if (!needed[i] || !din[i]) continue;
+      require(din[i].shape() == node.inputs[i].shape(), "vjp of " + node.op->name() + ": wrong gradient shape");
+      Value& sum = gradient[static_cast<std::size_t>(node.inputs[i].id)];
+      sum = sum ? add(sum, din[i]) : din[i];
+    }
+  }
+  std::vector<Value> result;
+  for (const Value& v : wrt) result.push_back(gradient[static_cast<std::size_t>(v.id)]);
+  return result;
+}
+
+}  // namespace ipa

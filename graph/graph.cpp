@@ -1,0 +1,71 @@
+#include "graph/graph.h"
+
+#include <fmt/core.h>
+
+namespace ipa {
+
+const TensorSpec& Value::spec() const {
+  require(graph != nullptr, "the spec of no value");
+  return graph->info(*this).spec;
+}
+
+Value Graph::add(Info info) {
+  infos_.push_back(std::move(info));
+  return {this, static_cast<int>(infos_.size()) - 1};
+}
+
+Value Graph::input(std::string name, const TensorSpec& spec) {
+  return add({.spec = spec, .kind = Kind::input, .name = std::move(name)});
+}
+
+Value Graph::state(std::string name, const TensorSpec& spec) {
+  return add({.spec = spec, .kind = Kind::state, .name = std::move(name)});
+}
+
+std::vector<Value> Graph::apply(OpPtr op, std::vector<Value> inputs) {
+  std::vector<TensorSpec> specs;
+  std::vector<int> versions;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Value v = inputs[i];
+    require(!v || v.graph == this, "value of another graph");
+    specs.push_back(v ? v.spec() : TensorSpec{{0, 0, 0, 0}, DType::f32});
+    if (op->mutates(static_cast<int>(i)) && v) {
+      require(info(v).kind == Kind::state, "only a state can be mutated");
+      ++infos_[static_cast<std::size_t>(v.id)].versions;
+    }
+    versions.push_back(v ? info(v).versions : 0);
+  }
+  const int node = static_cast<int>(nodes_.size());
+  std::vector<Value> outputs;
+  for (const TensorSpec& spec : op->infer(specs))
+    outputs.push_back(
+        add({.spec = spec, .name = scope_.empty() ? op->name() : scope_ + ": " + op->name(), .node = node}));
+  nodes_.push_back({std::move(op), std::move(inputs), outputs, scope_, std::move(versions)});
+  return outputs;
+}
+
+void Graph::store(Value result, Value state) {
+  require(info(result).kind == Kind::result && info(state).kind == Kind::state, "store: a result into a state");
+  require(result.spec() == state.spec(), "store: specs differ");
+  require(info(result).stored < 0, "store: the result is stored already");
+  infos_[static_cast<std::size_t>(result.id)].stored = state.id;
+}
+
+Graph::Scope::Scope(Graph& graph, const std::string& name) : graph_(graph), length_(graph.scope_.size()) {
+  if (length_) graph_.scope_ += '.';
+  graph_.scope_ += name;
+}
+
+std::string to_string(const Graph& graph) {
+  std::string text;
+  for (const Graph::Node& node : graph.nodes()) {
+    for (const Value& v : node.outputs) text += fmt::format("%{} {} ", v.id, to_string(v.shape()));
+    text += "= " + node.op->name() + "(";
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      text += (i ? ", " : "") + (node.inputs[i] ? fmt::format("%{}", node.inputs[i].id) : std::string("-"));
+    text += node.scope.empty() ? ")\n" : ")  # " + node.scope + "\n";
+  }
+  return text;
+}
+
+}  // namespace ipa

@@ -1,0 +1,81 @@
+// The description of a computation: an append-only list of nodes, which is also the order of execution.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/op.h"
+
+namespace ipa {
+
+class Graph {
+ public:
+  enum class Kind {
+    input,   // filled by the caller; lives in the arena and keeps its content from run to run
+    state,   // memory of the caller (parameters, running statistics, gradients, Adam moments), bound when a Program is
+             // made
+    result,  // made by a node; lives in the arena unless stored
+  };
+  struct Info {
+    TensorSpec spec;
+    Kind kind = Kind::result;
+    std::string name;
+    int node = -1;     // producer of a result
+    int stored = -1;   // id of the state whose memory this result is written to, or -1
+    int versions = 0;  // how often nodes appended so far have mutated this state
+  };
+  struct Node {
+    OpPtr op;
+    std::vector<Value> inputs, outputs;
+    std::string scope;          // where in the network: "generator.0.enc1"
+    std::vector<int> versions;  // of the inputs when this node was appended
+  };
+
+  Graph() = default;
+  Graph(const Graph&) = delete;  // values point to their graph
+  Graph& operator=(const Graph&) = delete;
+
+  Value input(std::string name, const TensorSpec& spec);
+  Value state(std::string name, const TensorSpec& spec);
+  std::vector<Value> apply(OpPtr op, std::vector<Value> inputs);
+
+  // Has `result` written straight into the memory of `state` (gradients into a flat buffer): no copy is made. Nothing
+  // may read the state's former content after `result` is made.
+  void store(Value result, Value state);
+
+  const Info& info(Value v) const { return infos_[static_cast<std::size_t>(v.id)]; }
+  const std::vector<Info>& infos() const { return infos_; }
+  const std::vector<Node>& nodes() const { return nodes_; }
+
+  // Names what is appended while it lives; scopes nest.
+  class Scope {
+   public:
+    Scope(Graph& graph, const std::string& name);
+    ~Scope() { graph_.scope_.resize(length_); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Graph& graph_;
+    std::size_t length_;
+  };
+
+ private:
+  Value add(Info info);
+  std::vector<Info> infos_;
+  std::vector<Node> nodes_;
+  std::string scope_;
+};
+
+// Applies an op with one output.
+template <class O, class... Args>
+Value apply(Graph& graph, std::vector<Value> inputs, Args&&... attributes) {
+  return graph.apply(std::make_shared<const O>(std::forward<Args>(attributes)...), std::move(inputs)).front();
+}
+
+// Appends the gradient of the scalar `loss` with respect to each of `wrt`: none for a value that does not reach it.
+std::vector<Value> grad(Value loss, Values wrt);
+
+std::string to_string(const Graph& graph);  // one line a node
+
+}  // namespace ipa

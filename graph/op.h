@@ -1,0 +1,80 @@
+// An operation: an immutable rule that infers shapes, prepares a launch once, and differentiates itself into other ops.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/stream.h"
+#include "engine/tensor.h"
+
+namespace ipa {
+
+class Graph;
+
+// A handle to one tensor of a graph; a default-made one stands for "none" (no bias, no gradient).
+struct Value {
+  Graph* graph = nullptr;
+  int id = -1;
+
+  explicit operator bool() const { return graph != nullptr; }
+  const TensorSpec& spec() const;
+  const Shape& shape() const { return spec().shape; }
+  friend bool operator==(const Value&, const Value&) = default;
+};
+
+// What a launch gets, every step. Inputs keep their positions; an absent input is a Tensor without data.
+struct Call {
+  Stream& stream;
+  std::span<const Tensor> out;
+  std::span<const Tensor> in;
+  void* workspace;  // of Launch::workspace_bytes, 64-byte aligned
+};
+
+// What `prepare` makes: a closure that only enqueues; it neither allocates, locks, nor waits.
+struct Launch {
+  std::function<void(const Call&)> run;
+  std::size_t workspace_bytes = 0;
+};
+
+// The least traffic and arithmetic an op can do its work with.
+struct Cost {
+  double bytes = 0;
+  double flops = 0;
+};
+
+using Specs = std::span<const TensorSpec>;  // an absent input has zero channels
+using Values = std::span<const Value>;
+
+class Op {
+ public:
+  virtual ~Op() = default;
+
+  virtual std::string name() const = 0;  // with the attributes a reader of a profile wants: "conv 3x3 s1"
+
+  // Shapes of the outputs. Throws ErrorKind::internal with the op's name if the inputs do not fit.
+  virtual std::vector<TensorSpec> infer(Specs in) const = 0;
+
+  // Chooses and builds what runs (slow, once).
+  virtual Launch prepare(Device device, Specs in, Specs out) const = 0;
+
+  // Appends the gradient of each input to the graph, in terms of other ops, and returns them: none where `needs` is
+  // false or no gradient flows. dout[i] is none if output i does not reach the loss. Default: throws by name.
+  virtual std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>& needs) const;
+
+  // Whether output `o` may share the memory of input `i` when that dies here.
+  virtual bool in_place(int /*i*/, int /*o*/) const { return false; }
+
+  // Whether input `i`, a state of the graph, is written by this op (running statistics, parameters under Adam).
+  virtual bool mutates(int /*i*/) const { return false; }
+
+  // Default: every input read once, every output written once, no arithmetic.
+  virtual Cost cost(Specs in, Specs out) const;
+};
+
+using OpPtr = std::shared_ptr<const Op>;
+
+}  // namespace ipa

@@ -1,0 +1,67 @@
+#include "graph/program.h"
+
+#include <chrono>
+
+namespace ipa {
+
+Program::Program(const Graph& graph, Plan plan, const Bindings& states)
+    : plan_(std::move(plan)), arena_("arena", plan_.arena_bytes, plan_.device), by_value_(graph.infos().size()) {
+  auto state = [&](int id) {
+    const Graph::Info& info = graph.infos()[static_cast<std::size_t>(id)];
+    const auto found = states.find(id);
+    require(found != states.end(), "program: no memory bound to state " + info.name);
+    require(found->second.spec() == info.spec, "program: wrong memory bound to state " + info.name);
+    return found->second;
+  };
+  for (std::size_t id = 0; id < by_value_.size(); ++id) {
+    const Graph::Info& info = graph.infos()[id];
+    if (const int s = plan_.storage_of[id]; s >= 0)
+      by_value_[id] = arena_.tensor(info.spec, plan_.storages[static_cast<std::size_t>(s)].offset);
+    else if (info.stored >= 0)
+      by_value_[id] = state(info.stored);
+    else if (info.kind == Graph::Kind::state && states.contains(static_cast<int>(id)))
+      by_value_[id] = state(static_cast<int>(id));
+  }
+  for (const Plan::Step& step : plan_.steps) {
+    const Graph::Node& node = graph.nodes()[static_cast<std::size_t>(step.node)];
+    Bound b{tensors_.size(), node.outputs.size(), tensors_.size() + node.outputs.size(), node.inputs.size(), nullptr};
+    for (const Value& v : node.outputs) tensors_.push_back(by_value_[static_cast<std::size_t>(v.id)]);
+    for (const Value& v : node.inputs) {
+      tensors_.push_back(v ? by_value_[static_cast<std::size_t>(v.id)] : Tensor{});
+      require(!v || tensors_.back().data,
+              "program: no memory bound to state " + (v ? graph.info(v).name : std::string()));
+    }
+    if (step.workspace >= 0)
+      b.workspace =
+          static_cast<std::byte*>(arena_.data()) + plan_.storages[static_cast<std::size_t>(step.workspace)].offset;
+    bound_.push_back(b);
+  }
+}
+
+Call Program::call(Stream& stream, const Bound& b) const {
+  const std::span<const Tensor> all(tensors_);
+  return {stream, all.subspan(b.first_out, b.outs), all.subspan(b.first_in, b.ins), b.workspace};
+}
+
+void Program::run(Stream& stream) {
+  for (std::size_t s = 0; s < bound_.size(); ++s) plan_.steps[s].launch.run(call(stream, bound_[s]));
+}
+
+std::vector<double> Program::profile(Stream& stream) {
+  using clock = std::chrono::steady_clock;
+  std::vector<double> milliseconds;
+  for (std::size_t s = 0; s < bound_.size(); ++s) {
+    const auto start = clock::now();
+    plan_.steps[s].launch.run(call(stream, bound_[s]));
+    milliseconds.push_back(std::chrono::duration<double, std::milli>(clock::now() - start).count());
+  }
+  return milliseconds;
+}
+
+Tensor Program::tensor(Value v) const {
+  const Tensor t = by_value_[static_cast<std::size_t>(v.id)];
+  require(t.data != nullptr, "program: the value has no memory (neither input, output nor bound state)");
+  return t;
+}
+
+}  // namespace ipa

@@ -1,0 +1,39 @@
+// A plan bound to memory: running it only enqueues prepared launches.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "engine/buffer.h"
+#include "graph/plan.h"
+
+namespace ipa {
+
+class Program {
+ public:
+  // The memory of every state that the plan uses, by value id.
+  using Bindings = std::unordered_map<int, Tensor>;
+
+  Program(const Graph& graph, Plan plan, const Bindings& states);
+
+  void run(Stream& stream);
+  std::vector<double> profile(Stream& stream);  // runs once; milliseconds of each of plan().steps
+
+  Tensor tensor(Value v) const;  // memory of an input (to fill), an output (to read), or a state
+  const Plan& plan() const { return plan_; }
+  const Buffer& arena() const { return arena_; }
+
+ private:
+  struct Bound {
+    std::size_t first_out, outs, first_in, ins;  // ranges of tensors_
+    void* workspace;
+  };
+  Call call(Stream& stream, const Bound& b) const;
+
+  Plan plan_;
+  Buffer arena_;
+  std::vector<Tensor> by_value_, tensors_;
+  std::vector<Bound> bound_;
+};
+
+}  // namespace ipa

@@ -1,0 +1,30 @@
+// The generator in inference: batch norm folded, no gradients, one program for a fixed batch and size.
+#pragma once
+
+#include <memory>
+
+#include "nets/multires_unet.h"
+
+namespace ipa {
+
+class Inpainter {
+ public:
+  // Declares the generator in `parameters` (allocate and load it before the first run).
+  Inpainter(Parameters& parameters, const NetOptions& options, std::int64_t batch, std::int64_t height,
+            std::int64_t width);
+
+  void fold();  // takes over the parameters' present values; call it after every change of them
+  void run();   // input() to output()
+  Tensor input() const { return program_->tensor(input_); }  // (N, H, W, 1) in [-1, 1]
+  Tensor output() const { return program_->tensor(output_); }
+  const Plan& plan() const { return program_->plan(); }
+
+ private:
+  Graph graph_;
+  Layers layers_;
+  Value input_, output_;
+  std::unique_ptr<Program> program_;
+  Stream stream_;
+};
+
+}  // namespace ipa

@@ -1,0 +1,110 @@
+// What network descriptions are written in: named layers that append ops to a graph and declare their parameters. In
+// training mode batch norm uses batch statistics; in inference mode it is folded into the convolutions.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "graph/ops.h"
+#include "graph/program.h"
+#include "nets/parameters.h"
+
+namespace ipa {
+
+enum class Mode { training, inference };
+
+// Batch norm's conventions differ between the networks (interface.md, "Weight names").
+struct BatchNormStyle {
+  float eps = 1e-5f;
+  float momentum = 0.1f;  // PyTorch's sense: the weight of the new batch
+  Init gamma = Init::gamma_002;
+};
+
+class Layers {
+ public:
+  Layers(Graph& graph, Parameters& parameters, Mode mode, BatchNormStyle style, Init conv_init);
+  Layers(const Layers&) = delete;  // folded weights and scopes point here
+  Layers& operator=(const Layers&) = delete;
+
+  // Names are relative to the open scopes: Scope("enc1"), then conv(x, "conv_a", ...) owns "NETWORK.enc1.conv_a...".
+  class Scope {
+   public:
+    Scope(Layers& layers, const std::string& name);
+    ~Scope() { layers_.prefix_.resize(length_); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Layers& layers_;
+    std::size_t length_;
+    Graph::Scope graph_scope_;
+  };
+
+  // act(conv + bias), owning NAME.weight and NAME.bias.
+  Value conv(Value x, const std::string& name, std::int64_t out, int kernel, ConvAttributes attributes,
+             Activation a = {}) {
+    return conv(x, name, out, kernel, attributes, a, conv_init_);
+  }
+  Value conv(Value x, const std::string& name, std::int64_t out, int kernel, ConvAttributes attributes, Activation a,
+             Init init);
+  // act(bn(conv)), the convolution without bias: NAME.conv.weight, NAME.bn.*; gamma as asked.
+  Value conv_bn(Value x, const std::string& name, std::int64_t out, int kernel, ConvAttributes attributes, bool gamma,
+                Activation a = {});
+  // Transposed convolution 2x2, stride 2, with bias: NAME.weight, NAME.bias.
+  Value up(Value x, const std::string& name, std::int64_t out);
+  // relu(bn_concat[f1, f2, f3] + shortcut), normalised by bn_out; the shortcut is a 1x1 convolution of the block's
+  // input.
+  Value multires_end(Value input, Value f1, Value f2, Value f3);
+  // A ResPath unit: bn(relu(shortcut 1x1 + relu(conv 3x3))).
+  Value respath_unit(Value input, std::int64_t out);
+
+  Graph& graph() { return graph_; }
+  Mode mode() const { return mode_; }
+
+  // Every state the layers made, bound to the memory of the parameters (and of folded weights, which this owns).
+  void bind(Program::Bindings& bindings);
+  void fold();  // recomputes the folded weights from the parameters' present values
+
+  // For updates (training mode). Call these when the network has been described.
+  std::vector<Value> trainable() const;  // every trainable parameter's value, in order of declaration
+  void store_gradients(const std::vector<Value>& gradients);  // of trainable(): into the parameters' flat gradients
+  struct Flat {
+    Value values, gradients, m, v;  // (1, 1, 1, n) each; the same memory as the parameters one by one
+  };
+  const Flat& flat();
+
+ private:
+  struct Folded {
+    Value state;
+    std::function<void(const Tensor&)> compute;
+  };
+  struct ScaleShift {
+    std::vector<float> scale, shift;
+  };
+
+  Value parameter(const std::string& full_name, const Shape& shape, bool trainable, Init init);
+  BatchNorm batch_norm_of(const std::string& name, std::int64_t channels,
+                          bool gamma);                         // declares NAME.{weight,bias,...}
+  ScaleShift scale_shift(const std::string& full_name) const;  // what batch norm amounts to in inference
+  Value folded(const Shape& shape, std::function<void(const Tensor&)> compute);
+  // A convolution without bias, as it is in training; in inference with batch norm `bn` folded in, and the shift of
+  // `shift_bn`, where one is named, added to its bias.
+  Value raw_conv(Value x, const std::string& name, std::int64_t out, int kernel, ConvAttributes attributes,
+                 Activation a, const std::string& shift_bn = {});
+
+  Graph& graph_;
+  Parameters& parameters_;
+  Mode mode_;
+  BatchNormStyle style_;
+  Init conv_init_;
+  std::string prefix_;
+  std::unordered_map<std::string, Value> values_, gradients_;  // by full name
+  std::optional<Flat> flat_;
+  std::vector<Folded> folded_;
+  Buffer folded_buffer_;
+};
+
+}  // namespace ipa

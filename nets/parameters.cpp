@@ -1,0 +1,155 @@
+#include "nets/parameters.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "engine/rng.h"
+
+namespace ipa {
+namespace {
+
+constexpr std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }  // 64-byte aligned entries
+
+// FNV-1a, so that every network draws its own numbers.
+std::uint32_t hash(const std::string& text) {
+  std::uint32_t h = 2166136261u;
+  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 16777619u;
+  return h;
+}
+
+void fill(const Tensor& t, Init init, RandomSequence random) {
+  const Shape& s = t.shape;
+  const double fans = static_cast<double>(s.h * s.w * (s.c + s.n));
+  const auto limit = static_cast<float>(std::sqrt(6.0 / fans));
+  float* p = t.f32();
+  for (std::int64_t i = 0; i < t.elements(); ++i) switch (init) {
+      case Init::zero:
+        p[i] = 0;
+        break;
+      case Init::one:
+        p[i] = 1;
+        break;
+      case Init::glorot_uniform:
+        p[i] = random.uniform(-limit, limit);
+        break;
+      case Init::normal_002:
+        p[i] = 0.02f * random.normal();
+        break;
+      case Init::gamma_002:
+        p[i] = 1 + 0.02f * random.normal();
+        break;
+    }
+}
+
+std::vector<std::int64_t> file_shape(const Parameters::Entry& e) {
+  if (e.vector()) return {e.shape.c};
+  return {e.shape.n, e.shape.c, e.shape.h, e.shape.w};
+}
+
+// Calls f(position in the file, position in memory) for (out, kh, kw, in) in memory and (out, in, kh, kw) in the file.
+template <class F>
+void transpose(const Shape& s, F f) {
+  for (std::int64_t o = 0; o < s.n; ++o)
+    for (std::int64_t i = 0; i < s.c; ++i)
+      for (std::int64_t k = 0; k < s.h * s.w; ++k)
+        f(static_cast<std::size_t>((o * s.c + i) * s.h * s.w + k), (o * s.h * s.w + k) * s.c + i);
+}
+
+}  // namespace
+
+const Parameters::Entry& Parameters::declare(const std::string& name, const Shape& shape, bool trainable, Init init) {
+  if (const auto found = index_.find(name); found != index_.end()) {
+    const Entry& e = entries_[found->second];
+    require(e.shape == shape && e.trainable == trainable, "parameter declared twice, differently: " + name);
+    return e;
+  }
+  std::int64_t& flat = trainable ? flat_trainable_ : flat_statistics_;
+  index_[name] = entries_.size();
+  entries_.push_back({name, shape, trainable, init, flat});
+  flat += padded(shape.elements());
+  return entries_.back();
+}
+
+void Parameters::allocate(bool training) {
+  const std::size_t bytes = flat_spec().bytes();
+  values_ = Buffer(network_ + " values", bytes);
+  statistics_ = Buffer(network_ + " statistics", static_cast<std::size_t>(flat_statistics_) * sizeof(float));
+  if (!training) return;
+  gradients_ = Buffer(network_ + " gradients", bytes);
+  m_ = Buffer(network_ + " Adam m", bytes);
+  v_ = Buffer(network_ + " Adam v", bytes);
+}
+
+void Parameters::initialise(std::uint64_t seed) {
+  for (std::size_t i = 0; i < entries_.size(); ++i)
+    fill(value(entries_[i]), entries_[i].init,
+         {seed, RandomUse::weights, hash(network_), static_cast<std::uint32_t>(i)});
+}
+
+std::int64_t Parameters::count(bool trainable) const {
+  std::int64_t sum = 0;
+  for (const Entry& e : entries_) sum += e.trainable == trainable ? e.shape.elements() : 0;
+  return sum;
+}
+
+Tensor Parameters::value(const std::string& name) const {
+  const auto found = index_.find(name);
+  require(found != index_.end(), "no parameter " + name);
+  return value(entries_[found->second]);
+}
+
+Tensor Parameters::value(const Entry& e) const {
+  return (e.trainable ? values_ : statistics_).tensor({e.shape}, static_cast<std::size_t>(e.offset) * sizeof(float));
+}
+
+Tensor Parameters::gradient(const Entry& e) const {
+  require(e.trainable, "no gradient of " + e.name);
+  return gradients_.tensor({e.shape}, static_cast<std::size_t>(e.offset) * sizeof(float));
+}
+
+NamedArray Parameters::in_file_layout(const Entry& e, const Tensor& t) {
+  NamedArray array{e.name, file_shape(e), std::vector<float>(static_cast<std::size_t>(e.shape.elements()))};
+  const float* p = t.f32();
+  transpose(e.shape, [&](std::size_t file, std::int64_t memory) { array.values[file] = p[memory]; });
+  return array;
+}
+
+void Parameters::save(WeightMap& map) const {
+  for (const Entry& e : entries_) map.push_back(in_file_layout(e, value(e)));
+}
+
+void Parameters::load(const WeightMap& map, const std::string& file) {
+  std::unordered_map<std::string, const NamedArray*> there;
+  std::string wrong;
+  int faults = 0;
+  auto fault = [&](const std::string& text) {
+    if (++faults <= 3) wrong += (wrong.empty() ? "" : ", ") + text;
+  };
+  for (const NamedArray& a : map) {
+    if (!a.name.starts_with(network_ + ".")) continue;
+    if (!index_.contains(a.name)) fault("surplus " + a.name);
+    if (!there.emplace(a.name, &a).second) fault("twice " + a.name);
+  }
+  for (const Entry& e : entries_) {
+    const auto found = there.find(e.name);
+    if (found == there.end())
+      fault("missing " + e.name);
+    else if (found->second->shape != file_shape(e)) {
+      std::string shape;
+      for (const std::int64_t d : file_shape(e)) shape += (shape.empty() ? "" : ", ") + std::to_string(d);
+      fault(e.name + " is not (" + shape + ")");
+    }
+  }
+  if (faults)
+    fail(ErrorKind::input,
+         fmt::format("{} weights do not fit {}: {}{}", faults, network_, wrong, faults > 3 ? ", ..." : ""), file,
+         "check net.width and net.disc_width against the file");
+  for (const Entry& e : entries_) {
+    const NamedArray& a = *there.at(e.name);
+    float* p = value(e).f32();
+    transpose(e.shape, [&](std::size_t at, std::int64_t memory) { p[memory] = a.values[at]; });
+  }
+}
+
+}  // namespace ipa

@@ -1,0 +1,78 @@
+// One network's parameters: named tensors that lie one behind another in flat buffers (values, gradients, Adam's
+// moments), so that one kernel updates them all and all-reduce buckets are contiguous. Known by description first,
+// allocated later.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/buffer.h"
+#include "engine/weights.h"
+
+namespace ipa {
+
+enum class Init {
+  zero,
+  one,
+  glorot_uniform,  // U(-l, l), l = sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16): Keras' default
+  normal_002,      // N(0, 0.02): pix2pix' convolutions
+  gamma_002,       // N(1, 0.02): pix2pix' batch-norm scales
+};
+
+class Parameters {
+ public:
+  struct Entry {
+    std::string name;       // docs/file_formats.md, "Weight names"
+    Shape shape;            // physical: (out, kh, kw, in), or (1, 1, 1, C)
+    bool trainable = true;  // else a running statistic or a frozen weight
+    Init init = Init::zero;
+    std::int64_t offset = 0;  // elements into the flat values (trainable) or the flat statistics
+    bool vector() const { return shape.n == 1 && shape.h == 1 && shape.w == 1; }
+  };
+
+  explicit Parameters(std::string network) : network_(std::move(network)) {}
+
+  // Declares a tensor, or finds the one of that name; a second declaration must agree with the first.
+  const Entry& declare(const std::string& name, const Shape& shape, bool trainable, Init init);
+
+  void allocate(bool training);  // values and statistics, zero-filled; with `training` also gradients and moments
+  bool allocated() const { return values_.data() != nullptr; }
+  void initialise(std::uint64_t seed);  // every entry from (seed, network, entry, element)
+
+  const std::string& network() const { return network_; }
+  const std::vector<Entry>& entries() const { return entries_; }
+  std::int64_t trainable_count() const { return count(true); }  // without padding
+  std::int64_t count() const { return count(true) + count(false); }
+
+  bool has(const std::string& name) const { return index_.contains(name); }
+
+  // Views; the flat ones are (1, 1, 1, n) and include the padding between entries, which stays 0.
+  Tensor value(const std::string& name) const;
+  Tensor value(const Entry& e) const;
+  Tensor gradient(const Entry& e) const;
+  Tensor flat_values() const { return values_.tensor(flat_spec()); }
+  Tensor flat_gradients() const { return gradients_.tensor(flat_spec()); }
+  Tensor flat_m() const { return m_.tensor(flat_spec()); }
+  Tensor flat_v() const { return v_.tensor(flat_spec()); }
+  TensorSpec flat_spec() const { return {vector_shape(flat_trainable_)}; }
+
+  // In PyTorch's layouts, for files. `load` wants every entry exactly once with its shape; extra names of this network
+  // ("NETWORK." in front) are errors too: ErrorKind::input, naming the file and the first few names at fault.
+  void save(WeightMap& map) const;
+  void load(const WeightMap& map, const std::string& file);
+  static NamedArray in_file_layout(const Entry& e,
+                                   const Tensor& t);  // a tensor of e's shape: (out, in, kh, kw), or (C)
+
+ private:
+  std::int64_t count(bool trainable) const;
+
+  std::string network_;
+  std::vector<Entry> entries_;
+  std::unordered_map<std::string, std::size_t> index_;
+  std::int64_t flat_trainable_ = 0, flat_statistics_ = 0;
+  Buffer values_, statistics_, gradients_, m_, v_;
+};
+
+}  // namespace ipa

@@ -1,0 +1,109 @@
+#include "nets/step_graph.h"
+
+namespace ipa {
+namespace {
+
+Value half_sum(Value a, Value b) {
+  Graph& graph = *a.graph;
+  return weighted_sum({a, b}, constant(graph, vector_shape(2), 0.5f));
+}
+
+}  // namespace
+
+StepGraph::StepGraph(Gan& gan, const StepOptions& options)
+    : generator_layers(graph, gan.generator, Mode::training, generator_batch_norm(options.net), Init::glorot_uniform),
+      global_layers(graph, gan.disc_global, Mode::training, discriminator_batch_norm, Init::normal_002),
+      patch_layers(graph, gan.disc_patch, Mode::training, discriminator_batch_norm, Init::normal_002),
+      vgg_layers(graph, gan.vgg19, Mode::training, {}, Init::zero) {
+  const TensorSpec image{{options.batch, options.size, options.size, 1}};
+  corrupted = graph.input("corrupted", image);
+  target = graph.input("target", image);
+  mask = graph.input("mask", image);
+  {
+    const Graph::Scope scope(graph, "generator");
+    fake = ipa::generator(generator_layers, corrupted, options.net);
+  }
+  auto discriminator_phase = [&](Layers& layers, Parameters& parameters, DiscriminatorKind kind, Value previous) {
+    const Graph::Scope scope(graph, network_name(kind));
+    const Value real_score = discriminate(layers, concat({corrupted, target}), kind, options.net.disc_width).score;
+    const Value fake_score = discriminate(layers, concat({corrupted, fake}), kind, options.net.disc_width).score;
+    return update(layers, parameters, half_sum(bce_with_logits(real_score, 1), bce_with_logits(fake_score, 0)),
+                  previous, options);
+  };
+  global = discriminator_phase(global_layers, gan.disc_global, DiscriminatorKind::global, {});
+  patch = discriminator_phase(patch_layers, gan.disc_patch, DiscriminatorKind::patch, global.enabled);
+
+  Value image_now = fake, previous = patch.enabled;
+  for (std::int64_t k = 0; k < options.optimizer.generator_steps; ++k) {
+    const Graph::Scope scope(graph, "generator update");
+    if (k > 0) image_now = ipa::generator(generator_layers, corrupted, options.net);
+    generator.push_back(
+        update(generator_layers, gan.generator, generator_loss(image_now, options, k == 0), previous, options));
+    previous = generator.back().enabled;
+  }
+}
+
+Value StepGraph::generator_loss(Value image, const StepOptions& options, bool first) {
+  const LossOptions& loss = options.loss;
+  std::vector<Value> list;
+  auto append = [&](int& position, Value term) {
+    if (first && position < 0) position = static_cast<int>(list.size());
+    list.push_back(term);
+  };
+  const Value pair = concat({corrupted, image});
+  std::vector<Value> fake_features;
+  if (loss.adversarial > 0) {
+    const Value score = discriminate(global_layers, pair, DiscriminatorKind::global, options.net.disc_width).score;
+    append(adversarial_global, bce_with_logits(score, 1));
+  }
+  if (loss.adversarial > 0 || loss.perceptual > 0) {
+    const Discrimination d = discriminate(patch_layers, pair, DiscriminatorKind::patch, options.net.disc_width);
+    if (loss.adversarial > 0) append(adversarial_patch, bce_with_logits(d.score, 1));
+    fake_features = d.features;
+  }
+  append(l1, l1_loss(image, target));
+  if (loss.perceptual > 0) {
+    const Value real_pair = concat({corrupted, target});
+    const Discrimination real = discriminate(patch_layers, real_pair, DiscriminatorKind::patch, options.net.disc_width);
+    for (std::size_t i = 0; i < perceptual_layers; ++i)
+      append(first_perceptual, l1_loss(fake_features[i], real.features[i]));
+  }
+  if (loss.style > 0) {
+    const int layers = static_cast<int>(loss.style_layers);
+    const std::vector<Value> real = vgg19_features(vgg_layers, target, layers);
+    const std::vector<Value> made = vgg19_features(vgg_layers, image, layers);
+    for (std::size_t n = 0; n < made.size(); ++n) append(first_style, style_loss(made[n], real[n]));
+  }
+  if (loss.hole > 0) append(hole, masked_l1_loss(image, target, mask));
+  if (first) {
+    terms = list;
+    weights = graph.input("loss weights", {vector_shape(static_cast<std::int64_t>(list.size()))});
+  }
+  return weighted_sum(list, weights);
+}
+
+StepGraph::Update StepGraph::update(Layers& layers, Parameters& parameters, Value loss, Value previous,
+                                    const StepOptions& options) {
+  layers.store_gradients(grad(loss, layers.trainable()));
+  Update u;
+  u.loss = loss;
+  u.rates = graph.input(parameters.network() + " rates", {vector_shape(2)});
+  const Layers::Flat flat = layers.flat();
+  u.squared_norm = squared_norm(flat.gradients);
+  u.enabled = all_finite({loss, u.squared_norm}, previous);
+  adam(flat.values, flat.m, flat.v, flat.gradients, u.rates, u.enabled,
+       {static_cast<float>(options.optimizer.beta1), static_cast<float>(options.optimizer.beta2), 1e-8f});
+  return u;
+}
+
+std::vector<Value> StepGraph::outputs() const {
+  std::vector<Value> all = terms;
+  auto report = [&](const Update& u) { all.insert(all.end(), {u.loss, u.squared_norm, u.enabled}); };
+  report(global);
+  report(patch);
+  for (const Update& u : generator) report(u);
+  all.push_back(fake);
+  return all;
+}
+
+}  // namespace ipa

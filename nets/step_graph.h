@@ -1,0 +1,65 @@
+// One whole training step of ipA-MedGAN as one graph: both discriminators first, then the generator against the updated
+// discriminators (N_G times), with gradients and Adam. Everything a step does is appended here, once.
+//
+//   fake = G(y)                                                   one forward pass for everything below when N_G = 1
+//   for D in {D_g, D_p}: loss = 1/2 [BCE(D(y,x), 1) + BCE(D(y,fake), 0)]; gradient; Adam
+//   G: lambda1 [BCE(D_g(y,fake), 1) + BCE(D_p(y,fake), 1)]        non-saturating
+//    + lambda3 [mean |fake - x| + sum_i mean |R_i(fake) - R_i(x)|]  R_i: layers 1-4 of D_p
+//    + lambda2 sum_n style_n                                        VGG-19 layers, Gram / (h w d)
+//    + hole mean over the hole of |fake - x|; gradient; Adam
+//
+// Running statistics move at each forward pass in train mode, in this order: D: real, fake; then D_g: fake; D_p: fake
+// and, where the perceptual loss is on, real. A step whose loss or gradient is not finite leaves that network and the
+// later ones alone.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "nets/discriminators.h"
+#include "nets/multires_unet.h"
+#include "nets/vgg19.h"
+
+namespace ipa {
+
+struct StepOptions {
+  NetOptions net;
+  LossOptions loss;
+  OptimizerOptions optimizer;
+  std::int64_t batch = 8, size = 256;
+};
+
+// The networks of one GAN; vgg19 is there if loss.style > 0.
+struct Gan {
+  Parameters generator{"generator"}, disc_global{"disc_global"}, disc_patch{"disc_patch"}, vgg19{"vgg19"};
+};
+
+struct StepGraph {
+  StepGraph(Gan& gan, const StepOptions& options);
+
+  // What a network reports of one update. rates: {lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t)}.
+  struct Update {
+    Value rates, loss, squared_norm, enabled;
+  };
+
+  Graph graph;
+  Layers generator_layers, global_layers, patch_layers, vgg_layers;
+  Value corrupted, target, mask;  // inputs (N, S, S, 1): y and x in [-1, 1]; 1 in the hole
+  Value weights;                  // input (1,1,1,n): weight of each of `terms`
+  std::vector<Value> terms;       // of the generator's first update; those switched off are left out
+  // Positions in `terms`, -1 where switched off; l1 is measured even if its weight is 0.
+  int adversarial_global = -1, adversarial_patch = -1, l1 = -1, first_perceptual = -1, first_style = -1, hole = -1;
+  Value fake;
+  Update global, patch;
+  std::vector<Update> generator;  // N_G of them
+
+  std::vector<Value> outputs() const;
+
+ private:
+  Update update(Layers& layers, Parameters& parameters, Value loss, Value previous, const StepOptions& options);
+  Value generator_loss(Value image, const StepOptions& options, bool first);
+};
+
+constexpr int perceptual_layers = 4;
+
+}  // namespace ipa
