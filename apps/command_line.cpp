@@ -52,16 +52,20 @@ std::vector<std::string> option_names(const CLI::App& parser) {
   const CLI::App& parser = parsed.empty() ? app : *parsed.front();
   const std::string where = parsed.empty() ? "ipamedgan" : "ipamedgan " + parser.get_name();
   const std::string help = fmt::format("see {} --help", where);
-  std::vector<std::string> unknown = parser.remaining();
-  if (unknown.empty()) unknown = app.remaining();
-  if (!unknown.empty()) {
-    const std::string word = unknown.front().substr(0, unknown.front().find('='));
+  const auto head = [](const std::vector<std::string>& words) { return words[0].substr(0, words[0].find('=')); };
+  if (const auto unknown = app.remaining(); !unknown.empty()) {
+    const std::string word = head(unknown);
     if (word.starts_with('-'))
-      fail(ErrorKind::usage, "unknown option " + word, where, suggest(word, option_names(parser), help));
-    if (!parsed.empty()) fail(ErrorKind::usage, fmt::format("nothing takes the argument \"{}\"", word), where, help);
+      fail(ErrorKind::usage, "unknown option " + word, "ipamedgan", "options stand behind the command");
     std::vector<std::string> names;
     for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-    fail(ErrorKind::usage, "unknown command " + word, where, suggest(word, names, "there are " + join(names)));
+    fail(ErrorKind::usage, "unknown command " + word, "ipamedgan", suggest(word, names, "there are " + join(names)));
+  }
+  if (const auto unknown = parser.remaining(); !unknown.empty()) {
+    const std::string word = head(unknown);
+    if (word.starts_with('-'))
+      fail(ErrorKind::usage, "unknown option " + word, where, suggest(word, option_names(parser), help));
+    fail(ErrorKind::usage, fmt::format("nothing takes the argument \"{}\"", unknown[0]), where, help);
   }
   if (parsed.empty()) fail(ErrorKind::usage, "no command given", where, help);
   fail(ErrorKind::usage, error.what(), where, help);
@@ -72,15 +76,13 @@ void add_common_options(Command& command, std::string& device) {
   command.flag("--json", common.json, "Print one JSON object on standard output, nothing else there");
   command.flag("--quiet", common.quiet, "No notes and no progress on standard error");
   command.flag("--force", common.force, "Overwrite what exists");
-  command.option("--threads", "N", common.threads, "CPU threads (default: all cores)");
+  command.option("--threads", "N", common.threads, "CPU threads (default: 0, all cores)");
   command.option("--device", "NAME", device, "auto, cpu, cuda or cuda:N (default: auto)");
   command.option("--seed", "S", common.seed, "Seed of everything random (default: 0)");
 }
 
 void apply_common_options(Common& common, const std::string& device) {
-  if (common.threads < 0 || common.threads > 4096)
-    fail(ErrorKind::usage, fmt::format("--threads {} makes no sense", common.threads), {}, "use 1 to 4096, 0 for all");
-  if (common.threads > 0) omp_set_num_threads(static_cast<int>(common.threads));
+  if (const int threads = within("--threads", common.threads, 0, 4096); threads > 0) omp_set_num_threads(threads);
   common.device = parse_device(device);
 }
 
@@ -119,7 +121,8 @@ void parse_and_run(int argc, const char* const* argv, const std::vector<CommandE
 
 int report(ErrorKind kind, std::string_view message) {
   std::string line = fmt::format("ipamedgan: error: {}", message);
-  std::replace_if(line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
   std::fprintf(stderr, "%s\n", line.c_str());
   return static_cast<int>(kind);
 }
@@ -134,7 +137,8 @@ void Command::describe(const std::string& what, const std::vector<std::string>& 
 }
 
 void Command::flag(const std::string& name, bool& value, const std::string& help) {
-  parser_->add_flag_callback(name, [&value] { value = true; }, help);
+  parser_->add_flag_callback(
+      name, [&value] { value = true; }, help);
 }
 
 void Command::choice(const std::string& name, std::string& value, const std::vector<std::string>& allowed,
@@ -182,6 +186,13 @@ void Command::convert(const std::string& name, const std::string& text, std::uin
 
 void Command::convert(const std::string& name, const std::string& text, double& value) {
   convert_number(name, text, value, "a number");
+}
+
+int within(std::string_view option, std::int64_t value, int least, int most) {
+  if (value < least || value > most)
+    fail(ErrorKind::usage, fmt::format("{} {} is out of range", option, value), {},
+         fmt::format("it takes {} to {}", least, most));
+  return static_cast<int>(value);
 }
 
 Device parse_device(const std::string& text) {

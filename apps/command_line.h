@@ -19,9 +19,9 @@ namespace ipa {
 
 // The options that every command has.
 struct Common {
-  bool json = false;   // one JSON object on standard output, nothing else there
-  bool quiet = false;  // no notes, no progress; warnings and errors stay
-  bool force = false;  // overwrite
+  bool json = false;         // one JSON object on standard output, nothing else there
+  bool quiet = false;        // no notes, no progress; warnings and errors stay
+  bool force = false;        // overwrite
   std::int64_t threads = 0;  // 0: as many as there are cores
   std::optional<std::uint64_t> seed;
   Device device;
@@ -45,12 +45,14 @@ class Command {
   template <class T>
   void option(const std::string& name, const std::string& kind, T& value, const std::string& help,
               Need need = Need::optional) {
-    add(name, kind, help, need, [name, &value](const std::string& text) { convert(name, text, value); }, false);
+    add(
+        name, kind, help, need, [name, &value](const std::string& text) { convert(name, text, value); }, false);
   }
   template <class T>
   void option(const std::string& name, const std::string& kind, std::vector<T>& values, const std::string& help,
               Need need = Need::optional) {
-    add(name, kind, help, need,
+    add(
+        name, kind, help, need,
         [name, &values](const std::string& text) { convert(name, text, values.emplace_back()); }, true);
   }
 
@@ -86,6 +88,9 @@ struct CommandEntry {
 
 // Parses, runs the command, reports its error: returns the exit code. Never throws.
 int run_command_line(int argc, const char* const* argv, const std::vector<CommandEntry>& commands) noexcept;
+
+// `value` as an int where least <= value <= most, else ErrorKind::usage naming the option.
+int within(std::string_view option, std::int64_t value, int least, int most);
 
 // auto, cpu, cuda or cuda:N. Throws ErrorKind::usage, or ErrorKind::device where there is no such device.
 Device parse_device(const std::string& text);

@@ -2,9 +2,9 @@
 
 int main(int argc, char** argv) {
   return ipa::run_command_line(argc, argv,
-                               {{"prepare", ipa::declare_prepare},
-                                {"masks", ipa::declare_masks},
+                               {{"masks", ipa::declare_masks},
                                 {"corrupt", ipa::declare_corrupt},
+                                {"train", ipa::declare_train},
                                 {"score", ipa::declare_score},
                                 {"info", ipa::declare_info}});
 }

@@ -29,7 +29,7 @@ std::string bar(std::int64_t done, std::int64_t total) {
   std::string text(filled, '=');
   if (filled < bar_columns) text += '>';
   text.resize(bar_columns, ' ');
-  return "[" + text + "]";
+  return fmt::format("[{}]", text);
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ std::string progress_text(const ProgressStyle& style, std::string_view what, std
                           std::int64_t total, double rate, std::string_view detail) {
   done = std::clamp<std::int64_t>(done, 0, std::max<std::int64_t>(total, 0));
   std::string text = fmt::format("{} {}/{}", what, done, total);
-  if (style.terminal) text += " " + bar(done, total);
+  if (style.terminal) text += fmt::format(" {}", bar(done, total));
   if (rate > 0) {
     text += fmt::format(" {:.3g} {}/s", rate, unit);
     if (done < total) text += fmt::format(", {} left", duration(static_cast<double>(total - done) / rate));

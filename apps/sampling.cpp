@@ -21,8 +21,11 @@ MaskSource mask_source(const DataOptions& data, MaskSplit split) {
 }
 
 Sampler::Sampler(const SliceSet& slices, const DataOptions& data, const TrainOptions& train)
-    : slices_(slices), data_(data), seed_(static_cast<std::uint64_t>(train.seed)),
-      batch_(std::min(train.batch, slices.count())), masks_(mask_source(data, MaskSplit::train)) {}
+    : slices_(slices),
+      data_(data),
+      seed_(static_cast<std::uint64_t>(train.seed)),
+      batch_(std::min(train.batch, slices.count())),
+      masks_(mask_source(data, MaskSplit::train)) {}
 
 std::vector<std::int64_t> Sampler::slices_of(std::int64_t step) const {
   const std::int64_t epoch = step / steps_per_epoch(), position = step % steps_per_epoch();

@@ -12,14 +12,14 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double most_steps = 1e12;  // far beyond any use, so that sums and products of steps cannot overflow
 
-constexpr Range between(double least, double most) { return {least, most}; }
-constexpr Range at_least(double least) { return {least, most_steps}; }
-constexpr Range fraction = between(0, 1);
-constexpr Range below_one = {0, 1, false, true};
-constexpr Range positive = {0, infinity, true, true};
-constexpr Range not_negative = {0, infinity, false, true};
+constexpr Limits between(double least, double most) { return {least, most}; }
+constexpr Limits at_least(double least) { return {least, most_steps}; }
+constexpr Limits fraction = between(0, 1);
+constexpr Limits below_one = {0, 1, false, true};
+constexpr Limits positive = {0, infinity, true, true};
+constexpr Limits not_negative = {0, infinity, false, true};
 
-std::string describe(const Range& range) {
+std::string describe(const Limits& range) {
   const std::string low = fmt::format("{} {}", range.open_below ? "above" : "at least", range.least);
   const std::string high = fmt::format("{} {}", range.open_above ? "below" : "at most", range.most);
   std::string text = range.most == infinity ? low + " and finite" : low + " and " + high;
@@ -27,7 +27,7 @@ std::string describe(const Range& range) {
   return text;
 }
 
-bool holds(const Range& range, double x) {  // false for NaN
+bool holds(const Limits& range, double x) {  // false for NaN
   return (range.open_below ? x > range.least : x >= range.least) &&
          (range.open_above ? x < range.most : x <= range.most);
 }
@@ -62,6 +62,7 @@ std::vector<Key> settings_keys(Settings& s) {
       {"checkpoint.every", &s.checkpoint.every, at_least(1)},
       {"checkpoint.keep", &s.checkpoint.keep, between(1, 1e6)},
       {"validate.every", &s.validate.every, at_least(1)},
+      {"validate.slices", &s.validate.slices, at_least(1)},
   };
 }
 

@@ -11,7 +11,7 @@
 namespace ipa {
 
 // Allowed values of a number; integers may be bound to multiples.
-struct Range {
+struct Limits {
   double least = -std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::infinity();
   bool open_below = false, open_above = false;  // the limit itself is not allowed
   std::int64_t multiple_of = 1;
@@ -20,7 +20,7 @@ struct Range {
 struct Key {
   std::string name;  // "table.key"
   std::variant<std::int64_t*, double*, bool*, std::string*> value;
-  Range range = {};
+  Limits range = {};
 };
 
 std::vector<Key> settings_keys(Settings& settings);  // pointers into `settings`, in to_toml's order

@@ -8,8 +8,6 @@
 
 namespace ipa::hdf5 {
 
-__extension__ typedef unsigned __int128 Uint128;  // products of sizes that a file claims
-
 struct FileState {
   std::filesystem::path path;
   uint64_t most_bytes;

@@ -13,6 +13,8 @@ namespace ipa {
 
 enum class NumberType : uint8_t { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64 };
 
+__extension__ typedef unsigned __int128 Uint128;  // for products of sizes that a file claims
+
 // Calls f(T{}) with the C++ type that `type` stands for.
 template <class F>
 decltype(auto) with_number_type(NumberType type, F&& f) {

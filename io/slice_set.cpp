@@ -36,8 +36,10 @@ SliceSet::SliceSet(const std::vector<std::filesystem::path>& stacks, std::int64_
     count += info.count;
   }
   const auto per_slice = static_cast<std::size_t>(pixels());
-  if (grey) grey_.resize(count * per_slice);
-  else scaled_.resize(count * per_slice);
+  if (grey)
+    grey_.resize(count * per_slice);
+  else
+    scaled_.resize(count * per_slice);
   Fingerprint print;
   print.number(size);
   std::size_t next = 0;
@@ -61,9 +63,11 @@ SliceSet::SliceSet(const std::vector<std::filesystem::path>& stacks, std::int64_
 void SliceSet::scaled(std::int64_t slice, std::span<float> out) const {
   const auto n = static_cast<std::size_t>(pixels()), first = static_cast<std::size_t>(slice) * n;
   require(out.size() == n && slice >= 0 && slice < count(), "slice set: wrong slice or size");
-  if (grey_.empty()) std::copy_n(scaled_.begin() + static_cast<std::ptrdiff_t>(first), n, out.begin());
-  else std::transform(grey_.begin() + static_cast<std::ptrdiff_t>(first), grey_.begin() + static_cast<std::ptrdiff_t>(first + n),
-                      out.begin(), grey_to_scaled);
+  if (grey_.empty())
+    std::copy_n(scaled_.begin() + static_cast<std::ptrdiff_t>(first), n, out.begin());
+  else
+    std::transform(grey_.begin() + static_cast<std::ptrdiff_t>(first),
+                   grey_.begin() + static_cast<std::ptrdiff_t>(first + n), out.begin(), grey_to_scaled);
 }
 
 std::vector<std::string> shared_subjects(const SliceSet& a, const SliceSet& b) {

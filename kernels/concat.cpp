@@ -1,17 +1,9 @@
 #include "kernels/concat.h"
 
+#include "kernels/copy_run.h"
 #include "kernels/parallel.h"
 
 namespace ipa {
-namespace {
-
-inline void copy(float* to, const float* from, std::int64_t count) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < count; ++i) to[i] = from[i];
-}
-
-}  // namespace
-
 void concat_channels(Stream&, Tensor y, std::span<const Tensor> parts) {
   std::int64_t channels = 0;
   for (const Tensor& p : parts) {
@@ -23,7 +15,7 @@ void concat_channels(Stream&, Tensor y, std::span<const Tensor> parts) {
     for (std::int64_t row = first; row < last; ++row) {
       float* to = y.f32() + row * channels;
       for (const Tensor& p : parts) {
-        copy(to, p.f32() + row * p.shape.c, p.shape.c);
+        copy_run(to, p.f32() + row * p.shape.c, p.shape.c);
         to += p.shape.c;
       }
     }
@@ -36,7 +28,7 @@ void slice_channels_forward(Stream&, Tensor y, Tensor x, std::int64_t first_chan
   parallel_blocks(x.shape.pixels(), reduction_rows(channels),
                   [=, px = x.f32(), py = y.f32()](std::int64_t, std::int64_t first, std::int64_t last) {
                     for (std::int64_t row = first; row < last; ++row)
-                      copy(py + row * channels, px + row * wide + first_channel, channels);
+                      copy_run(py + row * channels, px + row * wide + first_channel, channels);
                   });
 }
 
@@ -48,7 +40,7 @@ void slice_channels_backward(Stream&, Tensor dx, Tensor dy, std::int64_t first_c
                     for (std::int64_t row = first; row < last; ++row) {
                       float* to = pdx + row * wide;
                       std::fill(to, to + first_channel, 0.0f);
-                      copy(to + first_channel, pdy + row * channels, channels);
+                      copy_run(to + first_channel, pdy + row * channels, channels);
                       std::fill(to + first_channel + channels, to + wide, 0.0f);
                     }
                   });

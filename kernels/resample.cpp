@@ -59,18 +59,18 @@ void max_pool2_backward(Stream&, Tensor dx, Tensor dy, Tensor x) {
     const auto d = window<float>(pdx, s, row, col);
 #pragma omp simd
     for (std::int64_t c = 0; c < s.c; ++c) {
-      const float top = pdy[at + c], b = w.b[c], v = w.c[c], e = w.d[c];
-      float most = w.a[c];
-      int which = 0;
-      which = wins(b, most) ? 1 : which;
-      most = wins(b, most) ? b : most;
-      which = wins(v, most) ? 2 : which;
-      most = wins(v, most) ? v : most;
-      which = wins(e, most) ? 3 : which;
-      d.a[c] = which == 0 ? top : 0.0f;
-      d.b[c] = which == 1 ? top : 0.0f;
-      d.c[c] = which == 2 ? top : 0.0f;
-      d.d[c] = which == 3 ? top : 0.0f;
+      // Handed from the last of the window to the first; the one that won keeps it. (Selections, no branches.)
+      const float a = w.a[c], b = w.b[c], v = w.c[c], e = w.d[c], top = pdy[at + c];
+      const bool second = wins(b, a);
+      const float most2 = second ? b : a;
+      const bool third = wins(v, most2);
+      const float most3 = third ? v : most2;
+      const bool fourth = wins(e, most3);
+      const float left3 = fourth ? 0.0f : top, left2 = third ? 0.0f : left3;
+      d.a[c] = second ? 0.0f : left2;
+      d.b[c] = second ? left2 : 0.0f;
+      d.c[c] = third ? left3 : 0.0f;
+      d.d[c] = fourth ? top : 0.0f;
     }
   });
 }

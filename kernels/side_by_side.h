@@ -4,6 +4,7 @@
 #include <span>
 
 #include "engine/tensor.h"
+#include "kernels/copy_run.h"
 #include "kernels/lanes.h"
 
 namespace ipa {
@@ -23,10 +24,8 @@ class SideBySide {
   // gathered into `buffer`.
   const float* load(float* buffer, std::int64_t at, std::int64_t lane, std::int64_t count) const {
     if (parts_.size() == 1) return parts_[0].f32() + at;
-    each_run(at, lane, count, [=](float* part, std::int64_t i, std::int64_t n) {
-#pragma omp simd
-      for (std::int64_t k = 0; k < n; ++k) buffer[i + k] = part[k];
-    });
+    each_run(at, lane, count,
+             [=](const float* part, std::int64_t i, std::int64_t n) { copy_run(buffer + i, part, n); });
     return buffer;
   }
 
@@ -34,10 +33,7 @@ class SideBySide {
   float* target(float* buffer, std::int64_t at) const { return parts_.size() == 1 ? parts_[0].f32() + at : buffer; }
   void store(const float* buffer, std::int64_t at, std::int64_t lane, std::int64_t count) const {
     if (parts_.size() == 1) return;
-    each_run(at, lane, count, [=](float* part, std::int64_t i, std::int64_t n) {
-#pragma omp simd
-      for (std::int64_t k = 0; k < n; ++k) part[k] = buffer[i + k];
-    });
+    each_run(at, lane, count, [=](float* part, std::int64_t i, std::int64_t n) { copy_run(part, buffer + i, n); });
   }
 
  private:

@@ -20,7 +20,8 @@ constexpr double allowed = 8;
 // Weights of weights.safetensors, those that the golden file changes replaced.
 void load(Parameters& parameters, const Golden& golden) {
   WeightMap weights;
-  for (NamedArray a : Golden("weights").arrays()) {
+  const Golden common("weights");
+  for (NamedArray a : common.arrays()) {
     if (golden.has("weights/" + a.name)) a.values = golden["weights/" + a.name].values;
     weights.push_back(std::move(a));
   }

@@ -38,7 +38,8 @@ struct Run {
         weights.push_back(std::move(a));
       }
     };
-    collect(Golden("weights").arrays(), "", "weights/");
+    const Golden common("weights");
+    collect(common.arrays(), "", "weights/");
     for (Parameters* p : {&gan.generator, &gan.disc_global, &gan.disc_patch}) p->load(weights, "weights.safetensors");
     if (options.loss.style > 0) {
       weights.clear();

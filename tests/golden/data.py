@@ -3,6 +3,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import nets
+
 
 def normal(random, *shape):
     return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
@@ -30,18 +32,39 @@ def slices_with_holes(random, n, size):
 
 
 def randomise(net, random):
-    """Weights as He's, scales about 1, shifts about 0 and running statistics that differ from those of a fresh net."""
+    """Weights as He's, scales and batch norm's shifts about 1.
+
+    Shifts about 0 would make these narrow, deep nets chaotic: rounding errors would grow a thousandfold from input to output.
+    """
     with torch.no_grad():
-        for name, tensor in net.state_dict().items():
-            if name.endswith("running_var"):
-                tensor.copy_(uniform(random, 0.5, 2.0, *tensor.shape))
-            elif name.endswith("running_mean"):
-                tensor.copy_(0.3 * normal(random, *tensor.shape))
-            elif tensor.dim() == 4:
+        for name, tensor in net.named_parameters():
+            if tensor.dim() == 4:
                 fan_in = tensor[0].numel()
                 tensor.copy_((2 / fan_in) ** 0.5 * normal(random, *tensor.shape))
             elif name.endswith("weight"):
                 tensor.copy_(uniform(random, 0.6, 1.5, *tensor.shape))
+            elif ".bn" in name:
+                tensor.copy_(1 + 0.5 * normal(random, *tensor.shape))
             else:
                 tensor.copy_(0.2 * normal(random, *tensor.shape))
     return net
+
+
+def random_gan(random, *widths, **options):
+    """Networks whose running statistics are those of one random batch, so that inference gives images, not saturation."""
+    gan = randomise(nets.Gan(*widths, **options), random)
+    y, image = smooth(random, 4, 1, 96), smooth(random, 4, 1, 96)
+    norms = [m for m in gan.modules() if isinstance(m, nets.BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    with torch.no_grad():
+        for net in gan.generator:
+            net.head.weight.mul_(0.25)
+        for norm in norms:
+            norm.momentum = 1.0
+        gan.double().train()
+        gan.generator(y.double())
+        gan.disc_global(y.double(), image.double())
+        gan.disc_patch(y.double(), image.double())
+    for norm, momentum in zip(norms, momenta):
+        norm.momentum = momentum
+    return gan.float()

@@ -6,18 +6,21 @@ import pathlib
 import torch
 
 import golden_nets
+import golden_ops
+import golden_step
 import nets
 from store import save_safetensors, write_golden
 
 HERE = pathlib.Path(__file__).resolve().parent
-FILES = {**golden_nets.FILES}
+FILES = {**golden_ops.FILES, **golden_nets.FILES, **golden_step.FILES}
 
 
 def find_seeds(count, only):
     for name, file in FILES.items():
         if hasattr(file, "margin") and only in name:
-            best = max(range(count), key=file.margin)
-            print(f"{name}: seed {best}, margin {file.margin(best):.2f}; chosen {file.seed}, margin {file.margin(file.seed):.2f}", flush=True)
+            margins = [file.margin(seed) for seed in range(count)]
+            best = max(range(count), key=margins.__getitem__)
+            print(f"{name}: seed {best}, margin {margins[best]:.1f}; chosen {file.seed}, margin {file.margin(file.seed):.1f}", flush=True)
 
 
 def main():

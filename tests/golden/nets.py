@@ -255,7 +255,7 @@ def parameters(net):
 
 
 def check_counts():
-    """The published and computed totals. Keras counts running statistics too; its head has batch norm in place of the bias,
+    """Score-map sides at 256x256; the published and computed totals of parameters. Keras counts running statistics too; its head has batch norm in place of the bias,
     so two running statistics more."""
     assert parameters(MultiResUNet(32)) == 7_237_982
     assert parameters(Cascade(32)) == 14_475_964
@@ -264,3 +264,6 @@ def check_counts():
     assert parameters(Vgg19()) == 20_024_384
     colour = MultiResUNet(32, inputs=3)
     assert parameters(colour) + sum(b.numel() for b in colour.buffers()) + 2 == 7_262_750
+    image = torch.zeros(1, 1, 256, 256)
+    assert PatchGAN(1, 3).eval()(image, image)[0].shape[2:] == (30, 30)
+    assert PatchGAN(1, 5).eval()(image, image)[0].shape[2:] == (6, 6)

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import torch
 
-MOST = 1024           # gradients of more elements are thinned to at most this many
+MOST = 512            # gradients of more elements are thinned to at most this many
 LEAST_ERROR = 2.0 ** -23
 
 

@@ -1,0 +1,83 @@
+#include "apps/score_report.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace ipa {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t mse_index = 2;
+static_assert(all_metrics[mse_index].name == "mse");
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json region_json(const Summary& summary, Region region) {
+  Json result, deviations;
+  for (size_t m = 0; m < all_metrics.size(); ++m) {
+    const std::string name(all_metrics[m].name);
+    result[name] = number(summary.at(region, m).mean);
+    deviations[name] = number(summary.at(region, m).std);
+  }
+  result["n"] = summary.at(region, mse_index).count;  // the mean squared error of a region with pixels is always finite
+  result["std"] = deviations;
+  return result;
+}
+
+Json summary_json(const Summary& summary) {
+  Json result;
+  for (const Region region : all_regions) result[std::string(region_name(region))] = region_json(summary, region);
+  return result;
+}
+
+}  // namespace
+
+Json scores_json(const ScoreTable& table) {
+  Json result, subjects = Json::object();
+  result["n"] = 0;
+  for (const std::string& method : table.methods()) {
+    const Summary summary = table.summary(method);
+    result["n"] = summary.slices;
+    result[method] = summary_json(summary);
+    for (const auto& [subject, its_summary] : table.subject_summaries(method))
+      if (!subject.empty()) subjects[subject][method] = summary_json(its_summary);
+  }
+  result["subjects"] = subjects;
+  return result;
+}
+
+std::string per_slice_csv(const ScoreTable& table, const std::string& method) {
+  std::string text = "slice,region,ssim,psnr,mse,uqi,uqi_sewar\n";
+  for (const ScoreRow& row : table.rows(method))
+    for (const Region region : all_regions) {
+      const Scores& scores = row.scores[region];
+      if (std::isnan(scores.mse)) continue;
+      text += fmt::format("{},{}", row.slice, region_name(region));
+      for (const Metric& metric : all_metrics) {
+        const double value = scores.*metric.member;
+        text += std::isnan(value) ? ",nan" : fmt::format(",{}", value);
+      }
+      text += '\n';
+    }
+  return text;
+}
+
+std::string scores_text(const ScoreTable& table, const std::string& method) {
+  const Summary summary = table.summary(method);
+  std::string text = fmt::format("{:<10}{:>8}", method, "slices");
+  for (const Metric& metric : all_metrics) text += fmt::format("{:>11}", metric.name);
+  for (const Region region : all_regions) {
+    if (summary.at(region, mse_index).count == 0) continue;
+    text += fmt::format("\n{:<10}{:>8}", region_name(region), summary.at(region, mse_index).count);
+    for (size_t m = 0; m < all_metrics.size(); ++m) {
+      const double mean = summary.at(region, m).mean;
+      text += std::isnan(mean) ? fmt::format("{:>11}", "-") : fmt::format("{:>11.5g}", mean);
+    }
+  }
+  return text;
+}
+
+}  // namespace ipa
