@@ -10,5 +10,6 @@ void declare_masks(Command& command);
 void declare_corrupt(Command& command);
 void declare_score(Command& command);
 void declare_info(Command& command);
+void declare_train(Command& command);
 
 }  // namespace ipa

@@ -5,6 +5,7 @@ int main(int argc, char** argv) {
                                {{"prepare", ipa::declare_prepare},
                                 {"masks", ipa::declare_masks},
                                 {"corrupt", ipa::declare_corrupt},
+                                {"train", ipa::declare_train},
                                 {"score", ipa::declare_score},
                                 {"info", ipa::declare_info}});
 }

@@ -34,6 +34,7 @@ struct CheckpointOptions {
 
 struct ValidateOptions {
   std::int64_t every = 1000;  // steps
+  std::int64_t slices = 64;   // at most so many, evenly spaced
 };
 
 // The defaults are the `paper` preset.

@@ -62,6 +62,7 @@ std::vector<Key> settings_keys(Settings& s) {
       {"checkpoint.every", &s.checkpoint.every, at_least(1)},
       {"checkpoint.keep", &s.checkpoint.keep, between(1, 1e6)},
       {"validate.every", &s.validate.every, at_least(1)},
+      {"validate.slices", &s.validate.slices, at_least(1)},
   };
 }
 

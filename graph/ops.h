@@ -94,7 +94,7 @@ Value all_finite(std::vector<Value> scalars, Value previous = {});
 // PyTorch's Adam on flat states, all mutated: m, v the moments; `rates` (1,1,1,2) = {lr / (1 - beta1^t), 1 / sqrt(1 -
 // beta2^t)}; nothing moves where `enabled` is 0.
 struct AdamAttributes {
-  float beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // double: 1 - beta2 would lose four digits in float
 };
 void adam(Value parameters, Value m, Value v, Value gradient, Value rates, Value enabled, AdamAttributes attributes);
 

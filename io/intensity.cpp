@@ -5,11 +5,11 @@
 namespace ipa {
 
 void scale(NumberType type, const void* intensities, uint64_t count, Range range, float* scaled) {
-  const double factor = range.hi > range.lo ? 2 / (range.hi - range.lo) : 0;
+  const double half = range.hi > range.lo ? (range.hi - range.lo) / 2 : HUGE_VAL;
   with_number_type(type, [&](auto zero) {
     const auto* in = static_cast<const decltype(zero)*>(intensities);
     for (uint64_t i = 0; i < count; ++i)
-      scaled[i] = static_cast<float>(std::clamp((static_cast<double>(in[i]) - range.lo) * factor - 1, -1.0, 1.0));
+      scaled[i] = static_cast<float>(std::clamp((static_cast<double>(in[i]) - range.lo) / half - 1, -1.0, 1.0));
   });
 }
 

@@ -55,10 +55,7 @@ class Collector {
     info_.spacing = {mm, mm};
   }
 
-  void begin_input(const fs::path& path) {
-    summary_.inputs.push_back({path, {}, 0, 0});
-    taken_.insert(summary_.subjects.begin(), summary_.subjects.end());
-  }
+  void begin_input(const fs::path& path) { summary_.inputs.push_back({path, {}, 0, 0}); }
 
   // The name under which a subject of the current input is kept.
   std::string add_subject(const std::string& wanted) {
@@ -124,14 +121,16 @@ class Collector {
   std::vector<uint8_t> pixels_;
 };
 
-void check_side(const std::array<uint64_t, 3>& size, const std::array<double, 3>& spacing, double wanted,
-                const fs::path& path) {
-  for (size_t i = 0; i < 3; ++i)
-    if (static_cast<double>(size[i]) * spacing[i] / wanted > static_cast<double>(largest_side))
-      fail(ErrorKind::input,
-           fmt::format("{} voxels of {} mm would become more than {} of {} mm", size[i], spacing[i], largest_side,
-                       wanted),
-           path.string(), "check the header, or choose another --spacing");
+// Before memory is asked for: what resampling would make of an array.
+void check_resampled(const std::array<uint64_t, 3>& size, const std::array<double, 3>& spacing,
+                     const PrepareOptions& options, const fs::path& path) {
+  double bytes = sizeof(float);
+  for (size_t i = 0; i < 3; ++i) bytes *= static_cast<double>(size[i]) * spacing[i] / options.spacing_mm + 1;
+  if (!(bytes <= static_cast<double>(options.most_bytes)))
+    fail(ErrorKind::input,
+         fmt::format("resampled from {} x {} x {} mm to {} mm it would be too large for the memory", spacing[0],
+                     spacing[1], spacing[2], options.spacing_mm),
+         path.string(), "check the header, or choose another --spacing");
 }
 
 void prepare_volume(const fs::path& path, const PrepareOptions& options, Collector& out) {
@@ -151,7 +150,7 @@ void prepare_volume(const fs::path& path, const PrepareOptions& options, Collect
   std::vector<float> slices(voxels.size());
   for (uint64_t s = 0; s < size[0]; ++s) cut.read(voxels.data(), s, slices.data() + s * pixels);
   const double mm = options.spacing_mm;
-  check_side(size, cut.spacing(), mm, path);
+  check_resampled(size, cut.spacing(), options, path);
   slices = resample(std::move(slices), size, cut.spacing(), {mm, mm, mm});
   out.progress(0.6);
 
@@ -184,7 +183,7 @@ void prepare_stack(const fs::path& path, const PrepareOptions& options, Collecto
   }
   if (!(spacing[1] > 0 && spacing[2] > 0))
     fail(ErrorKind::input, "the spacing is not positive", path.string() + ": spacing");
-  check_side({1, info.height, info.width}, spacing, mm, path);
+  check_resampled({1, info.height, info.width}, spacing, options, path);
 
   std::map<std::string, std::vector<uint64_t>> slices_of;
   std::vector<std::string> order;  // of first appearance

@@ -53,15 +53,18 @@ std::vector<std::uint8_t> region_pixels(std::span<const std::uint8_t> mask, Plan
     return pixels;
   }
   std::fill(pixels.begin(), pixels.end(), std::uint8_t{0});
+  const auto known = [&](int row, int column) {
+    return row >= 0 && row < size.height && column >= 0 && column < size.width && mask[size.at(row, column)] == 0;
+  };
   for (int r = 0; r < size.height; ++r)
     for (int c = 0; c < size.width; ++c) {
+      // The hole's pixel nearest to one outside has a neighbour outside: the step toward that one.
       if (mask[size.at(r, c)] == 0) continue;
+      if (!known(r - 1, c) && !known(r + 1, c) && !known(r, c - 1) && !known(r, c + 1)) continue;
       for (int dr = -ring_width; dr <= ring_width; ++dr)
         for (int dc = -ring_width; dc <= ring_width; ++dc) {
-          const int row = r + dr, column = c + dc;
-          if (row < 0 || row >= size.height || column < 0 || column >= size.width) continue;
-          if (dr * dr + dc * dc <= ring_width * ring_width && mask[size.at(row, column)] == 0)
-            pixels[size.at(row, column)] = 1;
+          if (dr * dr + dc * dc <= ring_width * ring_width && known(r + dr, c + dc))
+            pixels[size.at(r + dr, c + dc)] = 1;
         }
     }
   return pixels;

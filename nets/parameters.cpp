@@ -42,6 +42,11 @@ void fill(const Tensor& t, Init init, RandomSequence random) {
     }
 }
 
+std::vector<std::int64_t> file_shape(const Parameters::Entry& e) {
+  if (e.vector()) return {e.shape.c};
+  return {e.shape.n, e.shape.c, e.shape.h, e.shape.w};
+}
+
 // Calls f(position in the file, position in memory) for (out, kh, kw, in) in memory and (out, in, kh, kw) in the file.
 template <class F>
 void transpose(const Shape& s, F f) {
@@ -103,18 +108,15 @@ Tensor Parameters::gradient(const Entry& e) const {
   return gradients_.tensor({e.shape}, static_cast<std::size_t>(e.offset) * sizeof(float));
 }
 
-std::vector<std::int64_t> Parameters::file_shape(const Entry& e) const {
-  if (e.vector()) return {e.shape.c};
-  return {e.shape.n, e.shape.c, e.shape.h, e.shape.w};
+NamedArray Parameters::in_file_layout(const Entry& e, const Tensor& t) {
+  NamedArray array{e.name, file_shape(e), std::vector<float>(static_cast<std::size_t>(e.shape.elements()))};
+  const float* p = t.f32();
+  transpose(e.shape, [&](std::size_t file, std::int64_t memory) { array.values[file] = p[memory]; });
+  return array;
 }
 
 void Parameters::save(WeightMap& map) const {
-  for (const Entry& e : entries_) {
-    NamedArray array{e.name, file_shape(e), std::vector<float>(static_cast<std::size_t>(e.shape.elements()))};
-    const float* p = value(e).f32();
-    transpose(e.shape, [&](std::size_t file, std::int64_t memory) { array.values[file] = p[memory]; });
-    map.push_back(std::move(array));
-  }
+  for (const Entry& e : entries_) map.push_back(in_file_layout(e, value(e)));
 }
 
 void Parameters::load(const WeightMap& map, const std::string& file) {

@@ -62,7 +62,8 @@ class Parameters {
   // ("NETWORK." in front) are errors too: ErrorKind::input, naming the file and the first few names at fault.
   void save(WeightMap& map) const;
   void load(const WeightMap& map, const std::string& file);
-  std::vector<std::int64_t> file_shape(const Entry& e) const;  // (out, in, kh, kw), or (C)
+  static NamedArray in_file_layout(const Entry& e,
+                                   const Tensor& t);  // a tensor of e's shape: (out, in, kh, kw), or (C)
 
  private:
   std::int64_t count(bool trainable) const;

@@ -36,9 +36,11 @@ class Trainer {
   Tensor fake() const { return program_->tensor(graph_->fake); }  // of the last step, before its update
 
   TrainerState& state() { return state_; }
+  const TrainerState& state() const { return state_; }
   const StepOptions& options() const { return options_; }
   const StepGraph& graph() const { return *graph_; }
   Program& program() { return *program_; }
+  const Program& program() const { return *program_; }
 
  private:
   void set_rates(Value rates, std::int64_t t, double lr) const;

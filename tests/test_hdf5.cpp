@@ -7,26 +7,15 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <fstream>
-#include <functional>
 #include <random>
 
+#include "tests/support/error_kind.h"
 #include "tests/support/python.h"
 #include "tests/support/temporary_folder.h"
 
 namespace h5 = ipa::hdf5;
-using Catch::Contains;
 
 namespace {
-
-int kind_of(const std::function<void()>& call, const std::string& part) {
-  try {
-    call();
-  } catch (const ipa::Error& e) {
-    CHECK_THAT(e.what(), Contains(part));
-    return e.exit_code();
-  }
-  return 0;
-}
 
 template <class T>
 void round_trip(h5::File& file, const std::string& name, const std::vector<T>& values) {
@@ -86,10 +75,10 @@ TEST_CASE("arrays, strings and attributes come back as written", "[io]") {
   CHECK(file.numbers("group", "range") == std::vector<double>{0, 255});
   CHECK(file.text("u8", "unit") == "ms²");
   CHECK(file.text("/", "empty") == "");
-  CHECK(kind_of([&] { file.read<float>("f64"); }, "it holds f64, expected f32") == 3);
-  CHECK(kind_of([&] { file.read<float>("nothing"); }, "a.h5: nothing") == 3);
-  CHECK(kind_of([&] { file.read<float>("names"); }, "plain numbers") == 3);
-  CHECK(kind_of([&] { file.read_strings("u8"); }, "text") == 3);
+  CHECK(error_kind([&] { file.read<float>("f64"); }, "it holds f64, expected f32") == 3);
+  CHECK(error_kind([&] { file.read<float>("nothing"); }, "a.h5: nothing") == 3);
+  CHECK(error_kind([&] { file.read<float>("names"); }, "plain numbers") == 3);
+  CHECK(error_kind([&] { file.read_strings("u8"); }, "text") == 3);
 }
 
 TEST_CASE("rows are written and read in any order, and h5py sees the storage we promise", "[io]") {
@@ -149,12 +138,12 @@ f.create_dataset('lzf', data=np.zeros((100, 10), 'f4'), compression='lzf')
   CHECK(file.numbers("/", "range") == std::vector<double>{0, 4095});
   CHECK(file.text("/", "name") == "flüssig");
   CHECK(file.text("/", "bytes") == "xy");
-  CHECK(kind_of([&] { file.read<float>("half"); }, "plain numbers") == 3);
-  CHECK(kind_of([&] { file.read<float>("compound"); }, "plain numbers") == 3);
-  CHECK(kind_of([&] { file.read<float>("never"); }, "never filled") == 3);
-  CHECK(kind_of([&] { file.read<float>("lzf"); }, "GZIP") == 3);
-  CHECK(kind_of([&] { file.text("/", "range"); }, "text") == 3);
-  CHECK(kind_of([&] { file.numbers("/", "name"); }, "numbers") == 3);
+  CHECK(error_kind([&] { file.read<float>("half"); }, "plain numbers") == 3);
+  CHECK(error_kind([&] { file.read<float>("compound"); }, "plain numbers") == 3);
+  CHECK(error_kind([&] { file.read<float>("never"); }, "never filled") == 3);
+  CHECK(error_kind([&] { file.read<float>("lzf"); }, "GZIP") == 3);
+  CHECK(error_kind([&] { file.text("/", "range"); }, "text") == 3);
+  CHECK(error_kind([&] { file.numbers("/", "name"); }, "numbers") == 3);
 }
 
 TEST_CASE("a hostile file cannot reach other files or claim absurd sizes", "[io]") {
@@ -179,25 +168,25 @@ f.create_dataset('overflow', (1 << 62, 1 << 61), 'u1', chunks=(1, 1024))
 f.create_dataset('chunk', (1 << 15, 1024), 'u1', chunks=(1 << 15, 1024), compression='gzip')[:] = 1
 )"));
   const h5::File file = h5::File::open(folder / "h.h5", 16 << 20);
-  CHECK(kind_of([&] { file.dataset("link"); }, "external link") == 3);
-  CHECK(kind_of([&] { file.dataset("soft"); }, "external link") == 3);
-  CHECK(kind_of([&] { file.dataset("dangling"); }, "no such dataset") == 3);
-  CHECK(kind_of([&] { file.dataset("loop"); }, "loop") == 3);
-  CHECK(kind_of([&] { file.dataset("external"); }, "other files") == 3);
-  CHECK(kind_of([&] { file.dataset("virtual"); }, "other files") == 3);
-  CHECK(kind_of([&] { file.dataset("bomb"); }, "promises") == 3);
-  CHECK(kind_of([&] { file.dataset("many"); }, "too many chunks") == 3);
-  CHECK(kind_of([&] { file.dataset("overflow"); }, "absurd") == 3);
-  CHECK(kind_of([&] { file.dataset("chunk"); }, "chunk") == 3);
+  CHECK(error_kind([&] { file.dataset("link"); }, "external link") == 3);
+  CHECK(error_kind([&] { file.dataset("soft"); }, "external link") == 3);
+  CHECK(error_kind([&] { file.dataset("dangling"); }, "no such dataset") == 3);
+  CHECK(error_kind([&] { file.dataset("loop"); }, "loop") == 3);
+  CHECK(error_kind([&] { file.dataset("external"); }, "other files") == 3);
+  CHECK(error_kind([&] { file.dataset("virtual"); }, "other files") == 3);
+  CHECK(error_kind([&] { file.dataset("bomb"); }, "promises") == 3);
+  CHECK(error_kind([&] { file.dataset("many"); }, "too many chunks") == 3);
+  CHECK(error_kind([&] { file.dataset("overflow"); }, "absurd") == 3);
+  CHECK(error_kind([&] { file.dataset("chunk"); }, "chunk") == 3);
 }
 
 TEST_CASE("files that cannot be opened say why, with the right exit code", "[io]") {
   TemporaryFolder folder;
-  CHECK(kind_of([&] { h5::File::open(folder / "missing.h5"); }, "missing.h5") == 4);
-  CHECK(kind_of([&] { h5::File::open(folder.path); }, "folder") == 4);
+  CHECK(error_kind([&] { h5::File::open(folder / "missing.h5"); }, "missing.h5") == 4);
+  CHECK(error_kind([&] { h5::File::open(folder.path); }, "folder") == 4);
   std::ofstream(folder / "text.h5") << "no";
-  CHECK(kind_of([&] { h5::File::open(folder / "text.h5"); }, "not an HDF5 file") == 3);
-  CHECK(kind_of([&] { h5::File::create(folder / "no" / "x.h5"); }, "cannot create") == 4);
+  CHECK(error_kind([&] { h5::File::open(folder / "text.h5"); }, "not an HDF5 file") == 3);
+  CHECK(error_kind([&] { h5::File::create(folder / "no" / "x.h5"); }, "cannot create") == 4);
 }
 
 TEST_CASE("damage of any byte is noticed: the data are right or the file is refused", "[io]") {
@@ -241,7 +230,7 @@ TEST_CASE("a full disk is an I/O error", "[io]") {
   std::vector<uint64_t> noise(100'000);
   std::mt19937_64 random(1);
   std::generate(noise.begin(), noise.end(), random);
-  const int code = kind_of(
+  const int code = error_kind(
       [&] {
         h5::File file = h5::File::create(folder / "full.h5");
         file.write<uint64_t>("noise", noise, {noise.size()}, {.chunk = {10'000}});

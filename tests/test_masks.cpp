@@ -1,3 +1,5 @@
+#include <omp.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -72,6 +74,12 @@ TEST_CASE("masks follow from kind, split, count, size and seed alone", "[masks]"
   CHECK(make(MaskSplit::train, 1) != make(MaskSplit::train, 2));
   CHECK(make(MaskSplit::train, 1) != make(MaskSplit::test, 1));
   CHECK(make(MaskSplit::train, 1, MaskKind::square) != make(MaskSplit::test, 1, MaskKind::square));
+  const int threads = omp_get_max_threads();
+  omp_set_num_threads(1);
+  const std::vector<std::uint8_t> alone = make(MaskSplit::train, 1);
+  omp_set_num_threads(3);
+  CHECK(make(MaskSplit::train, 1) == alone);
+  omp_set_num_threads(threads);
   // Pinned, so that a change of the generator does not go unnoticed: it would change every training.
   const MaskSet set = make_masks(MaskKind::square, MaskSplit::train, 1, 256, 0);
   CHECK(std::ranges::find(set.pixels, 1) - set.pixels.begin() == 28761);

@@ -4,26 +4,10 @@
 
 #include "graph/ops.h"
 #include "graph/program.h"
+#include "tests/support/dot.h"
 
 namespace ipa::test {
 namespace {
-
-// <x, w> as a scalar, so that grad() has a loss for an op with any outputs.
-class Dot final : public Op {
- public:
-  std::string name() const override { return "dot"; }
-  std::vector<TensorSpec> infer(Specs) const override { return {{scalar_shape}}; }
-  Launch prepare(Device, Specs, Specs) const override {
-    return {[](const Call& c) {
-      double sum = 0;
-      for (std::int64_t i = 0; i < c.in[0].elements(); ++i) sum += double{c.in[0].f32()[i]} * c.in[1].f32()[i];
-      c.out[0].f32()[0] = static_cast<float>(sum);
-    }};
-  }
-  std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>&) const override {
-    return {scale(in[1], dout[0]), Value{}};
-  }
-};
 
 constexpr std::size_t guard = 256;
 constexpr unsigned char pattern = 0xA5;
@@ -84,7 +68,7 @@ CaseResult run_case(const OpCase& c, const std::vector<Array>& inputs, bool grad
     Value loss;
     for (std::size_t k = 0; k < weights.size(); ++k) {
       weight_values.push_back(graph.input("weights", {weights[k].shape}));
-      const Value term = apply<Dot>(graph, {out[k], weight_values[k]});
+      const Value term = dot(out[k], weight_values[k]);
       loss = loss ? add(loss, term) : term;
     }
     for (std::size_t i = 0; i < in.size(); ++i)

@@ -1,0 +1,62 @@
+#include "apps/gan_state.h"
+
+#include <algorithm>
+
+#include "engine/error.h"
+
+namespace ipa {
+namespace {
+
+std::vector<float> content(const Tensor& t) { return {t.f32(), t.f32() + t.elements()}; }
+
+void fill(const Tensor& t, const std::vector<float>& values, const std::string& network, const std::string& file) {
+  if (static_cast<std::int64_t>(values.size()) != t.elements())
+    fail(ErrorKind::input, "Adam's moments of " + network + " are of another size", file,
+         "it was written with other widths");
+  std::copy(values.begin(), values.end(), t.f32());
+}
+
+}  // namespace
+
+StepOptions step_options(const Settings& settings, std::int64_t batch) {
+  return {.net = settings.net,
+          .loss = settings.loss,
+          .optimizer = settings.optimizer,
+          .batch = batch,
+          .size = settings.data.size};
+}
+
+void snapshot(const Gan& gan, const TrainerState& state, Checkpoint& checkpoint) {
+  checkpoint.step = state.step;
+  checkpoint.weights.clear();
+  checkpoint.adam.clear();
+  auto add = [&](const Parameters& p, std::int64_t updates) {
+    p.save(checkpoint.weights);
+    checkpoint.adam.push_back({p.network(), updates, content(p.flat_m()), content(p.flat_v())});
+  };
+  add(gan.generator, state.adam_generator);
+  add(gan.disc_global, state.adam_global);
+  add(gan.disc_patch, state.adam_patch);
+}
+
+void restore(const Checkpoint& checkpoint, const std::string& file, Gan& gan, TrainerState& state) {
+  state = {.step = checkpoint.step};
+  auto take = [&](Parameters& p, std::int64_t& updates) {
+    p.load(checkpoint.weights, file);
+    const auto found = std::find_if(checkpoint.adam.begin(), checkpoint.adam.end(),
+                                    [&](const AdamState& a) { return a.network == p.network(); });
+    if (found == checkpoint.adam.end()) {
+      if (checkpoint.step > 0)
+        fail(ErrorKind::input, "no Adam moments of " + p.network(), file, "it cannot be trained on");
+      return;
+    }
+    fill(p.flat_m(), found->m, p.network(), file);
+    fill(p.flat_v(), found->v, p.network(), file);
+    updates = found->steps;
+  };
+  take(gan.generator, state.adam_generator);
+  take(gan.disc_global, state.adam_global);
+  take(gan.disc_patch, state.adam_patch);
+}
+
+}  // namespace ipa

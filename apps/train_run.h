@@ -1,0 +1,33 @@
+// A training run in its folder: begins or goes on, saves, validates, stops when asked.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "apps/settings.h"
+
+namespace ipa {
+
+struct TrainRequest {
+  std::filesystem::path run;
+  std::vector<std::filesystem::path> train;
+  std::optional<std::filesystem::path> val, vgg;
+  Settings settings;
+  bool settings_given = false;          // else a run that goes on keeps its own
+  std::optional<std::int64_t> stop_at;  // --steps
+  bool shared_subjects = false;         // let validation have subjects of the training
+  bool quiet = false;
+};
+
+struct TrainOutcome {
+  std::int64_t begun_at = 0, step = 0;
+  std::optional<double> best_psnr_mask;
+  double seconds = 0;
+};
+
+// Throws ErrorKind::stopped after a signal (state saved), ErrorKind::numerical when several steps in a row are not
+// finite.
+TrainOutcome train(const TrainRequest& request);
+
+}  // namespace ipa

@@ -1,0 +1,23 @@
+#include "apps/vgg_file.h"
+
+#include <cstdlib>
+
+#include "engine/error.h"
+
+namespace ipa {
+
+std::filesystem::path find_vgg19(const std::optional<std::filesystem::path>& given) {
+  if (given) return *given;
+  if (const char* path = std::getenv("IPAMEDGAN_VGG")) return path;
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  const std::filesystem::path folder =
+      cache && *cache ? std::filesystem::path(cache) : std::filesystem::path(home ? home : ".") / ".cache";
+  const std::filesystem::path path = folder / "ipamedgan/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5";
+  std::error_code ignored;
+  if (std::filesystem::exists(path, ignored)) return path;
+  fail(ErrorKind::usage, "the style loss needs the ImageNet weights of VGG-19", path.string(),
+       "get them with scripts/get-vgg19, name the file with --vgg, or train without style: --set loss.style=0");
+}
+
+}  // namespace ipa

@@ -1,0 +1,99 @@
+#include "kernels/batch_norm.h"
+
+#include "graph/ops.h"
+
+namespace ipa {
+namespace {
+
+double size(const TensorSpec& s) { return static_cast<double>(s.bytes()); }
+
+void check_vectors(const char* op, Specs vectors, std::int64_t channels) {
+  for (const TensorSpec& v : vectors)
+    require(v.shape.c == 0 || v.shape == vector_shape(channels),
+            std::string(op) + ": a parameter's shape is not (1, 1, 1, " + std::to_string(channels) + ")");
+}
+
+// dy, x, mean, invstd, gamma or none, beta -> dx, dgamma, dbeta
+class BatchNormGradient final : public Op {
+ public:
+  explicit BatchNormGradient(Activation a) : a_(a) {}
+  std::string name() const override { return "batch_norm gradient"; }
+  std::vector<TensorSpec> infer(Specs in) const override { return {in[1], in[2], in[5]}; }
+  Launch prepare(Device, Specs in, Specs) const override {
+    return {[a = a_](const Call& c) {
+              batch_norm_backward(c.stream, c.out[0], c.out[1], c.out[2], c.in[0], c.in[1], c.in[2], c.in[3],
+                                  {.gamma = c.in[4], .beta = c.in[5]}, a, c.workspace);
+            },
+            batch_norm_gradient_workspace_bytes(in[1].shape)};
+  }
+  bool in_place(int i, int o) const override { return i <= 1 && o == 0; }
+  Cost cost(Specs in, Specs) const override {
+    return {5 * size(in[1]), 16.0 * static_cast<double>(in[1].shape.elements())};
+  }
+
+ private:
+  Activation a_;
+};
+
+// x, gamma or none, beta, running mean, running variance -> y, mean, invstd
+class BatchNormOp final : public Op {
+ public:
+  BatchNormOp(float eps, float momentum, Activation a) : eps_(eps), momentum_(momentum), a_(a) {}
+  std::string name() const override { return "batch_norm"; }
+  std::vector<TensorSpec> infer(Specs in) const override {
+    check_vectors("batch_norm", in.subspan(1), in[0].shape.c);
+    return {in[0], {vector_shape(in[0].shape.c)}, {vector_shape(in[0].shape.c)}};
+  }
+  Launch prepare(Device, Specs in, Specs) const override {
+    return {[eps = eps_, momentum = momentum_, a = a_](const Call& c) {
+              batch_norm_forward(c.stream, c.out[0], c.out[1], c.out[2], c.in[0],
+                                 {c.in[1], c.in[2], c.in[3], c.in[4], eps, momentum}, a, c.workspace);
+            },
+            batch_norm_workspace_bytes(in[0].shape)};
+  }
+  std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>&) const override {
+    const std::vector<Value> d = in[0].graph->apply(std::make_shared<const BatchNormGradient>(a_),
+                                                    {dout[0], in[0], out[1], out[2], in[1], in[2]});
+    return {d[0], d[1], d[2], Value{}, Value{}};
+  }
+  bool in_place(int i, int o) const override { return i == 0 && o == 0; }
+  bool mutates(int i) const override { return i >= 3; }
+  Cost cost(Specs in, Specs) const override {
+    return {3 * size(in[0]), 8.0 * static_cast<double>(in[0].shape.elements())};
+  }
+
+ private:
+  float eps_, momentum_;
+  Activation a_;
+};
+
+class Affine final : public Op {
+ public:
+  explicit Affine(Activation a) : a_(a) {}
+  std::string name() const override { return "affine"; }
+  std::vector<TensorSpec> infer(Specs in) const override {
+    check_vectors("affine", in.subspan(1), in[0].shape.c);
+    return {in[0]};
+  }
+  Launch prepare(Device, Specs in, Specs) const override {
+    return {[a = a_](const Call& c) { affine_forward(c.stream, c.out[0], c.in[0], c.in[1], c.in[2], a, c.workspace); },
+            affine_workspace_bytes(in[0].shape)};
+  }
+  bool in_place(int i, int) const override { return i == 0; }
+
+ private:
+  Activation a_;
+};
+
+}  // namespace
+
+Value batch_norm(Value x, const BatchNorm& bn, Activation a) {
+  return x.graph
+      ->apply(std::make_shared<const BatchNormOp>(bn.eps, bn.momentum, a),
+              {x, bn.gamma, bn.beta, bn.running_mean, bn.running_var})
+      .front();
+}
+
+Value affine(Value x, Value scale, Value shift, Activation a) { return apply<Affine>(*x.graph, {x, scale, shift}, a); }
+
+}  // namespace ipa

@@ -1,0 +1,19 @@
+// One process per run folder: an exclusive flock on its file `lock`, which names the holder. The kernel drops it with
+// the process.
+#pragma once
+
+#include <filesystem>
+
+#include "io/descriptor.h"
+
+namespace ipa {
+
+class RunLock {
+ public:
+  explicit RunLock(const std::filesystem::path& run_folder);  // throws ErrorKind::io, saying who holds it
+
+ private:
+  Descriptor file_;
+};
+
+}  // namespace ipa

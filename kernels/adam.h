@@ -1,0 +1,26 @@
+// The optimiser's kernels on packed fp32 tensors.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "engine/stream.h"
+#include "engine/tensor.h"
+
+namespace ipa {
+
+// Kingma & Ba 2015 as PyTorch computes it: m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2,
+// p -= rates[0] m / (sqrt(v) rates[1] + eps). No byte moves unless enabled[0] > 0. Bytes: seven passes of one tensor.
+struct AdamConstants {
+  double beta1, beta2, eps;
+};
+void adam_step(Stream& stream, Tensor p, Tensor m, Tensor v, Tensor g, Tensor rates, Tensor enabled, AdamConstants a);
+
+// sum[0] = sum of squares, in double, in an order fixed by the shape; not finite where an element is not.
+void sum_of_squares(Stream& stream, Tensor sum, Tensor x, void* workspace);
+std::size_t sum_of_squares_workspace_bytes(const Shape& x);
+
+// flag[0] = 1 if every scalar is finite and `previous`, where it has data, is not 0; else 0.
+void check_finite(Stream& stream, Tensor flag, std::span<const Tensor> scalars, Tensor previous);
+
+}  // namespace ipa

@@ -1,0 +1,117 @@
+#include "kernels/batch_norm.h"
+
+namespace ipa {
+namespace {
+
+struct ForwardSpace {
+  Scratch scratch;
+  Moments moments;
+  NormLanes norm;
+
+  ForwardSpace(void* memory, const Shape& x) : scratch(memory), moments(scratch, x), norm(scratch, Lanes(x.c)) {}
+};
+
+struct BackwardSpace {
+  Scratch scratch;
+  double* sums;  // (blocks, 2, C)
+  NormLanes norm;
+  NormGradientLanes gradient;
+
+  BackwardSpace(void* memory, const Shape& x)
+      : scratch(memory),
+        sums(scratch.take<double>(reduction_blocks(x.pixels(), x.c) * 2 * x.c)),
+        norm(scratch, Lanes(x.c)),
+        gradient(scratch, Lanes(x.c)) {}
+};
+
+struct AffineSpace {
+  Scratch scratch;
+  float *scale, *shift;
+
+  AffineSpace(void* memory, const Shape& x)
+      : scratch(memory),
+        scale(scratch.take<float>(Lanes(x.c).width())),
+        shift(scratch.take<float>(Lanes(x.c).width())) {}
+};
+
+}  // namespace
+
+std::size_t batch_norm_workspace_bytes(const Shape& x) { return ForwardSpace(nullptr, x).scratch.bytes(); }
+std::size_t batch_norm_gradient_workspace_bytes(const Shape& x) { return BackwardSpace(nullptr, x).scratch.bytes(); }
+std::size_t affine_workspace_bytes(const Shape& x) { return AffineSpace(nullptr, x).scratch.bytes(); }
+
+void batch_norm_forward(Stream&, Tensor y, Tensor mean, Tensor invstd, Tensor x, const NormParameters& p, Activation a,
+                        void* workspace) {
+  require(x.packed() && y.packed(), "batch_norm: tensors must be packed");
+  const std::int64_t rows = x.shape.pixels(), channels = x.shape.c;
+  const Lanes l(channels);
+  const ForwardSpace space(workspace, x.shape);
+  const float* px = x.f32();
+  float* py = y.f32();
+  parallel_blocks(rows, reduction_rows(channels), [&](std::int64_t b, std::int64_t first, std::int64_t last) {
+    space.moments.measure(b * channels, px, channels, first, last);
+  });
+  finish_moments(mean, invstd, p, space.moments, rows);
+  space.norm.fill(l, mean, invstd, p);
+  with_activation(a, [&](auto f) {
+    for_lanes(rows, channels, [=, norm = space.norm](std::int64_t at, std::int64_t lane, std::int64_t count) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < count; ++i) py[at + i] = f.value(norm(px[at + i], lane + i));
+    });
+  });
+}
+
+void batch_norm_backward(Stream&, Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dy, Tensor x, Tensor mean,
+                         Tensor invstd, const NormParameters& p, Activation a, void* workspace) {
+  require(x.packed() && dx.packed() && dy.packed(), "batch_norm gradient: tensors must be packed");
+  const std::int64_t rows = x.shape.pixels(), channels = x.shape.c;
+  const Lanes l(channels);
+  const BackwardSpace space(workspace, x.shape);
+  space.norm.fill(l, mean, invstd, p);
+  const float *px = x.f32(), *pdy = dy.f32();
+  float* pdx = dx.f32();
+  with_activation(a, [&](auto f) {
+    // What reaches the normalisation through the activation.
+    auto through = [f](float d, float pre) { return d * f.slope_at(f.value(pre)); };
+    parallel_blocks(rows, reduction_rows(channels), [&](std::int64_t b, std::int64_t first, std::int64_t last) {
+      block_sums<2>(space.sums + b * 2 * channels, l, first, last,
+                    [=, norm = space.norm](std::int64_t at, std::int64_t lane, std::int64_t count, LaneSums<2>& s) {
+#pragma omp simd
+                      for (std::int64_t i = 0; i < count; ++i) {
+                        const float v = px[at + i], d = through(pdy[at + i], norm(v, lane + i));
+                        s.of[0][i] += d;
+                        s.of[1][i] += double{d} * double{v - norm.mean[lane + i]};
+                      }
+                    });
+    });
+    add_blocks(space.sums, reduction_blocks(rows, channels), 2 * channels);
+    space.gradient.fill(l, dgamma, dbeta, space.sums, space.sums + channels, invstd, rows);
+    for_lanes(
+        rows, channels,
+        [=, norm = space.norm, gradient = space.gradient](std::int64_t at, std::int64_t lane, std::int64_t count) {
+#pragma omp simd
+          for (std::int64_t i = 0; i < count; ++i) {
+            const float v = px[at + i], d = through(pdy[at + i], norm(v, lane + i));
+            pdx[at + i] = gradient(d, v, norm, lane + i);
+          }
+        });
+  });
+}
+
+void affine_forward(Stream&, Tensor y, Tensor x, Tensor scale, Tensor shift, Activation a, void* workspace) {
+  require(x.packed() && y.packed(), "affine: tensors must be packed");
+  const Lanes l(x.shape.c);
+  const AffineSpace space(workspace, x.shape);
+  tile(space.scale, l, [k = scale.f32()](std::int64_t c) { return k[c]; });
+  tile(space.shift, l, [b = shift.f32()](std::int64_t c) { return b[c]; });
+  with_activation(a, [&](auto f) {
+    for_lanes(x.shape.pixels(), x.shape.c,
+              [=, px = x.f32(), py = y.f32(), k = space.scale, b = space.shift](std::int64_t at, std::int64_t lane,
+                                                                                std::int64_t count) {
+#pragma omp simd
+                for (std::int64_t i = 0; i < count; ++i) py[at + i] = f.value(px[at + i] * k[lane + i] + b[lane + i]);
+              });
+  });
+}
+
+}  // namespace ipa

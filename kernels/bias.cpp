@@ -1,0 +1,48 @@
+#include "kernels/bias.h"
+
+#include "kernels/parallel.h"
+
+namespace ipa {
+
+void add_bias_forward(Stream&, Tensor y, Tensor x, Tensor bias) {
+  require(x.packed() && y.packed() && x.shape == y.shape && bias.shape.c == x.shape.c, "add_bias: shapes differ");
+  const std::int64_t channels = x.shape.c;
+  float* py = y.f32();
+  const float *px = x.f32(), *pb = bias.f32();
+  parallel_blocks(x.shape.pixels(), reduction_rows(channels), [=](std::int64_t, std::int64_t first, std::int64_t last) {
+    for (std::int64_t p = first; p < last; ++p) {
+      float* row = py + p * channels;
+      const float* from = px + p * channels;
+#pragma omp simd
+      for (std::int64_t c = 0; c < channels; ++c) row[c] = from[c] + pb[c];
+    }
+  });
+}
+
+std::size_t sum_over_pixels_workspace_bytes(const Shape& x) {
+  return static_cast<std::size_t>(reduction_blocks(x.pixels(), x.c) * x.c) * sizeof(double);
+}
+
+void sum_over_pixels(Stream&, Tensor sum, Tensor x, void* workspace) {
+  require(x.packed() && sum.shape == vector_shape(x.shape.c), "sum_pixels: shapes differ");
+  const std::int64_t channels = x.shape.c, blocks = reduction_blocks(x.shape.pixels(), channels);
+  const float* px = x.f32();
+  double* partial = static_cast<double*>(workspace);  // (blocks, channels)
+  parallel_blocks(x.shape.pixels(), reduction_rows(channels),
+                  [=](std::int64_t b, std::int64_t first, std::int64_t last) {
+                    double* to = partial + b * channels;
+                    std::fill(to, to + channels, 0.0);
+                    for (std::int64_t p = first; p < last; ++p) {
+                      const float* row = px + p * channels;
+#pragma omp simd
+                      for (std::int64_t c = 0; c < channels; ++c) to[c] += static_cast<double>(row[c]);
+                    }
+                  });
+  for (std::int64_t c = 0; c < channels; ++c) {
+    double total = 0;
+    for (std::int64_t b = 0; b < blocks; ++b) total += partial[b * channels + c];
+    sum.f32()[c] = static_cast<float>(total);
+  }
+}
+
+}  // namespace ipa
