@@ -26,8 +26,12 @@ PreparedMatmul feature_product(const Sizes& s) {  // F S
 }
 
 // A workspace of Gram matrices, 64-byte aligned, and behind it `rest`.
-std::size_t matrices_bytes(const Sizes& s) { return (static_cast<std::size_t>(s.matrices()) * sizeof(float) + 63) / 64 * 64; }
-void* behind_matrices(void* workspace, const Sizes& s) { return static_cast<std::byte*>(workspace) + matrices_bytes(s); }
+std::size_t matrices_bytes(const Sizes& s) {
+  return (static_cast<std::size_t>(s.matrices()) * sizeof(float) + 63) / 64 * 64;
+}
+void* behind_matrices(void* workspace, const Sizes& s) {
+  return static_cast<std::byte*>(workspace) + matrices_bytes(s);
+}
 
 }  // namespace
 

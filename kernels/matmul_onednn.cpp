@@ -10,7 +10,8 @@ PreparedMatmul prepare_matmul(const MatmulGeometry& g) {
   using dnnl::memory;
   using Tag = memory::format_tag;
   const memory::desc a({g.batch, g.m, g.k}, memory::data_type::f32, g.transpose_a ? Tag::acb : Tag::abc),
-      b({g.batch, g.k, g.n}, memory::data_type::f32, Tag::abc), c({g.batch, g.m, g.n}, memory::data_type::f32, Tag::abc);
+      b({g.batch, g.k, g.n}, memory::data_type::f32, Tag::abc),
+      c({g.batch, g.m, g.n}, memory::data_type::f32, Tag::abc);
   dnnl::primitive_attr attributes = OnednnSequence::attributes();
   if (g.alpha != 1) attributes.set_output_scales(0, {g.alpha});
   const dnnl::matmul::primitive_desc p({a, b, c}, attributes, onednn_engine());

@@ -12,7 +12,8 @@ class Adam final : public Op {
   explicit Adam(AdamAttributes a) : constants_{a.beta1, a.beta2, a.eps} {}
   std::string name() const override { return "adam"; }
   std::vector<TensorSpec> infer(Specs in) const override {
-    require(in[0] == in[1] && in[0] == in[2] && in[0] == in[3], "adam: parameters, moments and gradient differ in shape");
+    require(in[0] == in[1] && in[0] == in[2] && in[0] == in[3],
+            "adam: parameters, moments and gradient differ in shape");
     require(in[4].shape == vector_shape(2) && in[5].shape == scalar_shape, "adam: two rates and one flag");
     return {};
   }
@@ -52,9 +53,7 @@ class AllFinite final : public Op {  // `previous` is the last input
     return {{scalar_shape}};
   }
   Launch prepare(Device, Specs, Specs) const override {
-    return {[](const Call& c) {
-      check_finite(c.stream, c.out[0], c.in.first(c.in.size() - 1), c.in.back());
-    }};
+    return {[](const Call& c) { check_finite(c.stream, c.out[0], c.in.first(c.in.size() - 1), c.in.back()); }};
   }
 };
 

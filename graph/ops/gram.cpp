@@ -55,10 +55,9 @@ class StyleLossGradient final : public GramOp {
   std::vector<TensorSpec> infer(Specs in) const override { return {in[0]}; }
   Launch prepare(Device, Specs in, Specs) const override {
     auto p = prepare_style_loss_backward(in[0].shape);
-    return {[run = std::move(p.run)](const Call& c) {
-              run(c.stream, c.out[0], c.in[0], c.in[1], c.in[2], c.workspace);
-            },
-            p.workspace_bytes};
+    return {
+        [run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.in[0], c.in[1], c.in[2], c.workspace); },
+        p.workspace_bytes};
   }
 };
 
@@ -72,10 +71,9 @@ class StyleLoss final : public GramOp {  // outputs the loss and the difference 
   }
   Launch prepare(Device, Specs in, Specs) const override {
     auto p = prepare_style_loss(in[0].shape);
-    return {[run = std::move(p.run)](const Call& c) {
-              run(c.stream, c.out[0], c.out[1], c.in[0], c.in[1], c.workspace);
-            },
-            p.workspace_bytes};
+    return {
+        [run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.out[1], c.in[0], c.in[1], c.workspace); },
+        p.workspace_bytes};
   }
   std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>& needs) const override {
     return {needs[0] ? apply<StyleLossGradient>(*in[0].graph, {in[0], out[1], dout[0]}) : Value{}, Value{}};

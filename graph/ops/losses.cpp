@@ -17,9 +17,8 @@ class BceGradient final : public LossGradient {
   explicit BceGradient(float target) : target_(target) {}
   std::string name() const override { return "bce gradient"; }
   Launch prepare(Device, Specs, Specs) const override {
-    return {[target = target_](const Call& c) {
-      bce_with_logits_backward(c.stream, c.out[0], c.in[0], c.in[1], target);
-    }};
+    return {
+        [target = target_](const Call& c) { bce_with_logits_backward(c.stream, c.out[0], c.in[0], c.in[1], target); }};
   }
 
  private:
@@ -75,9 +74,7 @@ class MaskedL1Gradient final : public LossGradient {
  public:
   std::string name() const override { return "masked l1 gradient"; }
   Launch prepare(Device, Specs, Specs) const override {
-    return {[](const Call& c) {
-      masked_l1_backward(c.stream, c.out[0], c.in[0], c.in[1], c.in[2], c.in[3], c.in[4]);
-    }};
+    return {[](const Call& c) { masked_l1_backward(c.stream, c.out[0], c.in[0], c.in[1], c.in[2], c.in[3], c.in[4]); }};
   }
 };
 
@@ -90,10 +87,9 @@ class MaskedL1 final : public Op {
     return {{scalar_shape}, {{s.n, 1, 1, 1}}};
   }
   Launch prepare(Device, Specs in, Specs) const override {
-    return {[](const Call& c) {
-              masked_l1_forward(c.stream, c.out[0], c.out[1], c.in[0], c.in[1], c.in[2], c.workspace);
-            },
-            loss_workspace_bytes(in[0].shape)};
+    return {
+        [](const Call& c) { masked_l1_forward(c.stream, c.out[0], c.out[1], c.in[0], c.in[1], c.in[2], c.workspace); },
+        loss_workspace_bytes(in[0].shape)};
   }
   std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>& needs) const override {
     require(!needs[2], "masked_l1_loss: no gradient with respect to the mask");
@@ -109,9 +105,7 @@ class WeightedSumGradient final : public Op {
   std::string name() const override { return "weighted sum gradient"; }
   std::vector<TensorSpec> infer(Specs) const override { return {{scalar_shape}}; }
   Launch prepare(Device, Specs, Specs) const override {
-    return {[term = term_](const Call& c) {
-      weighted_sum_backward(c.stream, c.out[0], c.in[0], c.in[1], term);
-    }};
+    return {[term = term_](const Call& c) { weighted_sum_backward(c.stream, c.out[0], c.in[0], c.in[1], term); }};
   }
 
  private:
@@ -129,16 +123,13 @@ class WeightedSum final : public Op {  // the weights are the last input
     return {{scalar_shape}};
   }
   Launch prepare(Device, Specs, Specs) const override {
-    return {[](const Call& c) {
-      weighted_sum_forward(c.stream, c.out[0], c.in.first(c.in.size() - 1), c.in.back());
-    }};
+    return {[](const Call& c) { weighted_sum_forward(c.stream, c.out[0], c.in.first(c.in.size() - 1), c.in.back()); }};
   }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>& needs) const override {
     require(!needs.back(), "weighted_sum: no gradient with respect to the weights");
     std::vector<Value> din(in.size());
     for (std::size_t i = 0; i + 1 < in.size(); ++i)
-      if (needs[i])
-        din[i] = apply<WeightedSumGradient>(*in[0].graph, {in.back(), dout[0]}, static_cast<int>(i));
+      if (needs[i]) din[i] = apply<WeightedSumGradient>(*in[0].graph, {in.back(), dout[0]}, static_cast<int>(i));
     return din;
   }
 };

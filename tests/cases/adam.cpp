@@ -10,25 +10,25 @@ using Arrays = std::vector<Array>;
 using ValueList = std::vector<Value>;
 
 double as_nan(double) { return std::nan(""); }
+double as_zero(double) { return 0; }
+double as_infinity(double) { return INFINITY; }
 double positive(double x) { return std::abs(x); }
 
-// States p, m, v; inputs g, rates, enabled. `t` is the step that the rates belong to.
-OpCase adam_case(const std::string& name, std::int64_t count, double t, double enabled,
+// States p, m, v; inputs gradient, rates, enabled.
+OpCase adam_case(const std::string& name, std::int64_t count, double enabled,
                  std::function<double(double)> gradient = {}) {
   const AdamAttributes a{.beta1 = 0.5};
-  const double lr = 2e-2, first = lr / (1 - std::pow(a.beta1, t)), second = 1 / std::sqrt(1 - std::pow(a.beta2, t));
   const Shape shape = vector_shape(count);
   return {.name = "adam: " + name,
           .inputs = {{.shape = shape, .gradient = false, .state = true},
                      {.shape = shape, .gradient = false, .state = true},
                      {.shape = shape, .gradient = false, .state = true, .map = positive},
                      {.shape = shape, .gradient = false, .map = std::move(gradient)},
-                     {.shape = vector_shape(1), .gradient = false, .map = [=](double) { return first; }},
-                     {.shape = vector_shape(1), .gradient = false, .map = [=](double) { return second; }},
+                     {.shape = vector_shape(2), .low = 0.01, .high = 2, .gradient = false},
                      {.shape = scalar_shape, .gradient = false, .map = [=](double) { return enabled; }}},
           .build =
               [a](Graph&, const ValueList& in) {
-                adam(in[0], in[1], in[2], in[3], concat({in[4], in[5]}), in[6], a);
+                adam(in[0], in[1], in[2], in[3], in[4], in[5], a);
                 return ValueList{};
               },
           .reference =
@@ -38,19 +38,45 @@ OpCase adam_case(const std::string& name, std::int64_t count, double t, double e
                   const double g = in[3][i];
                   m[i] = a.beta1 * m[i] + (1 - a.beta1) * g;
                   v[i] = a.beta2 * v[i] + (1 - a.beta2) * g * g;
-                  p[i] -= first * m[i] / (std::sqrt(v[i]) * second + a.eps);
+                  p[i] -= in[4][0] * m[i] / (std::sqrt(v[i]) * in[4][1] + a.eps);
                 }
                 return Arrays{p, m, v};
               },
           .tolerance = enabled > 0 ? 2e-6 : 0.0};
 }
 
+OpCase finite_case(const std::string& name, std::function<double(double)> second, double previous, double expected) {
+  return {.name = "adam: all finite, " + name,
+          .inputs = {{.shape = scalar_shape, .gradient = false},
+                     {.shape = scalar_shape, .gradient = false, .map = std::move(second)},
+                     {.shape = scalar_shape, .gradient = false, .map = [=](double) { return previous; }}},
+          .build =
+              [](Graph&, const ValueList& in) {
+                return ValueList{all_finite({in[0], in[1]}), all_finite({in[0], in[1]}, in[2])};
+              },
+          .reference =
+              [=](const Arrays& in) {
+                return Arrays{Array(scalar_shape, std::isfinite(in[1][0]) ? 1 : 0), Array(scalar_shape, expected)};
+              },
+          .tolerance = 0};
+}
+
+OpCase bench(OpCase c) {
+  c.bench_only = true;
+  c.reference = {};
+  return c;
+}
+
 const Register registered({
-    adam_case("step 1", 1003, 1, 1),
-    adam_case("step 10000", 17, 10000, 1),
-    adam_case("a zero gradient", 8, 3, 1, [](double) { return 0.0; }),
-    adam_case("disabled, no byte moves", 1003, 3, 0),
-    adam_case("disabled, with a NaN gradient", 17, 3, 0, as_nan),
+    adam_case("off the block", 20003, 1),
+    adam_case("a zero gradient", 8, 1, as_zero),
+    adam_case("disabled, no byte moves", 1003, 0),
+    adam_case("disabled, with a NaN gradient", 17, 0, as_nan),
+    adam_case("disabled by a NaN", 17, std::nan("")),
+    finite_case("yes", {}, 1, 1),
+    finite_case("not a NaN", as_nan, 1, 0),
+    finite_case("not an infinity", as_infinity, 1, 0),
+    finite_case("not if it was not before", {}, 0, 0),
     {.name = "adam: squared norm, off the block",
      .inputs = {{.shape = {1, 131, 129, 3}}},
      .build = [](Graph&, const ValueList& in) { return ValueList{squared_norm(in[0])}; },
@@ -60,6 +86,7 @@ const Register registered({
            for (const double v : in[0].v) sum += v * v;
            return Arrays{Array(scalar_shape, sum)};
          }},
+    bench(adam_case("the cascade's 14.5 M parameters", 14475964, 1)),
 });
 
 }  // namespace

@@ -19,7 +19,8 @@ OpCase bce_case(const std::string& name, const Shape& z, float target, double ra
           .reference =
               [=](const Arrays& in) {
                 double sum = 0;
-                for (const double v : in[0].v) sum += std::max(v, 0.0) - v * target + std::log1p(std::exp(-std::abs(v)));
+                for (const double v : in[0].v)
+                  sum += std::max(v, 0.0) - v * target + std::log1p(std::exp(-std::abs(v)));
                 return Arrays{scalar(sum / static_cast<double>(in[0].size()))};
               }};
 }
@@ -93,7 +94,10 @@ const Register registered({
                 {.shape = scalar_shape},
                 {.shape = scalar_shape},
                 {.shape = vector_shape(3), .gradient = false}},
-     .build = [](Graph&, const ValueList& in) { return ValueList{weighted_sum({in[0], in[1], in[2]}, in[3])}; },
+     .build =
+         [](Graph&, const ValueList& in) {
+           return ValueList{weighted_sum({in[0], in[1], in[2]}, in[3])};
+         },
      .reference =
          [](const Arrays& in) {
            return Arrays{scalar(in[0][0] * in[3][0] + in[1][0] * in[3][1] + in[2][0] * in[3][2])};
