@@ -73,6 +73,12 @@ Value generator(Layers& layers, Value y, const NetOptions& options) {
   return options.residual ? clip(x, -1, 1) : x;
 }
 
+void declare_generator(Parameters& parameters, const NetOptions& options) {
+  Graph graph;
+  Layers layers(graph, parameters, Mode::training, generator_batch_norm(options), Init::glorot_uniform);
+  generator(layers, graph.input("y", {{1, 16, 16, 1}}), options);
+}
+
 BatchNormStyle generator_batch_norm(const NetOptions& options) {
   return {1e-3f, static_cast<float>(1 - options.bn_momentum), Init::one};
 }

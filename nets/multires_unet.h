@@ -27,6 +27,9 @@ Value multires_unet(Layers& layers, Value x, std::int64_t width, Head head);
 // y, the corrupted slice (N, H, W, 1) in [-1, 1], to the completed one. Networks "generator.0" and "generator.1".
 Value generator(Layers& layers, Value y, const NetOptions& options);
 
+// Declares the generator's parameters without keeping a graph.
+void declare_generator(Parameters& parameters, const NetOptions& options);
+
 BatchNormStyle generator_batch_norm(const NetOptions& options);  // Keras: eps 1e-3, momentum as set
 
 }  // namespace ipa
