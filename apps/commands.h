@@ -11,5 +11,6 @@ void declare_corrupt(Command& command);
 void declare_score(Command& command);
 void declare_info(Command& command);
 void declare_train(Command& command);
+void declare_evaluate(Command& command);
 
 }  // namespace ipa

@@ -6,6 +6,7 @@ int main(int argc, char** argv) {
                                 {"masks", ipa::declare_masks},
                                 {"corrupt", ipa::declare_corrupt},
                                 {"train", ipa::declare_train},
+                                {"evaluate", ipa::declare_evaluate},
                                 {"score", ipa::declare_score},
                                 {"info", ipa::declare_info}});
 }
