@@ -6,6 +6,9 @@ int main(int argc, char** argv) {
                                 {"masks", ipa::declare_masks},
                                 {"corrupt", ipa::declare_corrupt},
                                 {"train", ipa::declare_train},
+                                {"inpaint", ipa::declare_inpaint},
+                                {"export", ipa::declare_export},
+                                {"import", ipa::declare_import},
                                 {"score", ipa::declare_score},
                                 {"info", ipa::declare_info}});
 }
