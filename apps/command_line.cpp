@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <new>
@@ -20,8 +21,8 @@ namespace {
 
 constexpr const char* notice =
     "Research use only: what fills a hole is synthesised; not for diagnostic use.\n"
-    "Exit codes: 0 ok, 2 usage or settings, 3 input, 4 I/O, 5 device, 6 numerical, 75 stopped by a signal with the "
-    "state saved, 1 a defect of ours.";
+    "Exit codes: 0 ok, 2 usage or settings, 3 input, 4 I/O, 5 device, 6 numerical,\n"
+    "75 stopped by a signal with the state saved, 1 a defect of ours.";
 
 template <class Number>
 void convert_number(const std::string& name, const std::string& text, Number& value, std::string_view kind) {
@@ -129,9 +130,10 @@ int report(ErrorKind kind, std::string_view message) {
 
 }  // namespace
 
-void Command::describe(const std::string& what, const std::vector<std::string>& examples) {
-  parser_->description(what);
-  std::string text = "Examples:\n";
+void Command::describe(const std::string& summary, const std::string& details,
+                       const std::vector<std::string>& examples) {
+  parser_->description(summary);
+  std::string text = details + (details.empty() ? "" : "\n\n") + "Examples:\n";
   for (const std::string& example : examples) text += "  ipamedgan " + example + "\n";
   parser_->footer(text + "\n" + notice);
 }
@@ -164,7 +166,7 @@ void Command::add(const std::string& name, const std::string& kind, const std::s
   option->type_name(kind)->required(need == Need::required);
   if (!many) return;
   if (option->get_positional())
-    option->expected(1, -1);
+    option->expected(1, -1)->allow_extra_args();
   else
     option->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
@@ -207,6 +209,7 @@ Device parse_device(const std::string& text) {
 }
 
 int run_command_line(int argc, const char* const* argv, const std::vector<CommandEntry>& commands) noexcept {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit of the shell is an error like a full disk
   try {
     parse_and_run(argc, argv, commands);
     return 0;

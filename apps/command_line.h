@@ -35,7 +35,8 @@ class Command {
  public:
   explicit Command(CLI::App& parser) : parser_(&parser) {}
 
-  void describe(const std::string& what, const std::vector<std::string>& examples);
+  // One sentence for the list of commands, what else its help says, and examples without "ipamedgan ".
+  void describe(const std::string& summary, const std::string& details, const std::vector<std::string>& examples);
   void flag(const std::string& name, bool& value, const std::string& help);
   void choice(const std::string& name, std::string& value, const std::vector<std::string>& allowed,
               const std::string& help, Need need = Need::optional);

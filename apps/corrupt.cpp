@@ -66,11 +66,11 @@ void run(const Arguments& arguments, const Common& common) {
 
 void declare_corrupt(Command& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.describe(
-      "Copies a stack with a hole in each slice: /images, /masks (the mask of each slice), /target (the original).\n"
-      "Slice i takes mask i where the counts are equal, else mask i mod the number of masks.",
-      {"corrupt --in test.h5 --masks masks.h5 --out corrupted.h5",
-       "corrupt --in test.h5 --masks masks.h5 --hole 0.5 --out grey.h5 --force"});
+  command.describe("Copies a stack with a hole in each slice.",
+                   "Writes /images, /masks (the mask of each slice), /target (the original) and copies the rest.\n"
+                   "Slice i takes mask i where the counts are equal, else mask i mod the number of masks.",
+                   {"corrupt --in test.h5 --masks masks.h5 --out corrupted.h5",
+                    "corrupt --in test.h5 --masks masks.h5 --hole 0.5 --out grey.h5 --force"});
   command.option("--in", "S.h5", arguments->in, "Stack of slices", Need::required);
   command.option("--dataset", "PATH", arguments->dataset, "Its dataset (default: images, image, data, ...)");
   command.option("--masks", "M.h5", arguments->masks, "Masks, as `ipamedgan masks` writes them", Need::required);

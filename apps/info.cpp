@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -51,6 +52,12 @@ std::string joined(const auto& numbers, std::string_view separator) {
   return text;
 }
 
+std::string joined_spacing(const auto& lengths) {
+  std::vector<std::string> rounded;
+  for (const double length : lengths) rounded.push_back(fmt::format("{:.4g}", length));
+  return joined(rounded, " x ");
+}
+
 void show_stack(const Arguments& arguments, const Common& common) {
   const StackReader stack(arguments.file, arguments.dataset);
   const StackInfo& info = stack.info();
@@ -87,7 +94,7 @@ void show_stack(const Arguments& arguments, const Common& common) {
   print_line(fmt::format("intensities  {:.6g} to {:.6g}, {:.6g} on average{}", extent.least, extent.most, extent.mean,
                          range ? fmt::format(", range {:.6g} to {:.6g}", range->lo, range->hi) : ""));
   if (!subjects.empty()) print_line(fmt::format("subjects     {}", subjects.size()));
-  if (!info.spacing.empty()) print_line(fmt::format("spacing      {} mm", joined(info.spacing, " x ")));
+  if (!info.spacing.empty()) print_line(fmt::format("spacing      {} mm", joined_spacing(info.spacing)));
   if (!info.modality.empty()) print_line("modality     " + info.modality);
   if (!info.source.empty()) print_line("source       " + info.source);
   if (!others.empty()) print_line("beside it    " + joined(others, ", "));
@@ -117,7 +124,7 @@ void show_volume(const Arguments& arguments, const Common& common) {
   }
   print_line(fmt::format("{}: {} voxels, {}", arguments.file.string(), joined(volume.size, "x"), name_of(volume.type)));
   print_line(fmt::format("intensities  {:.6g} to {:.6g}, {:.6g} on average", extent.least, extent.most, extent.mean));
-  print_line(fmt::format("spacing      {} mm", joined(volume.spacing, " x ")));
+  print_line(fmt::format("spacing      {} mm", joined_spacing(volume.spacing)));
 }
 
 void run(const Arguments& arguments, const Common& common) {
@@ -128,9 +135,9 @@ void run(const Arguments& arguments, const Common& common) {
 
 void declare_info(Command& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.describe("Shows what a stack of slices or a NIfTI volume holds.",
+  command.describe("Shows what a stack of slices or a NIfTI volume holds.", "",
                    {"info train.h5", "info scan.nii.gz --json"});
-  command.option("FILE", "FILE", arguments->file, "Stack (HDF5) or volume (.nii, .nii.gz)", Need::required);
+  command.option("FILE", "", arguments->file, "Stack (HDF5) or volume (.nii, .nii.gz)", Need::required);
   command.option("--dataset", "PATH", arguments->dataset, "A stack's dataset (default: images, image, data, ...)");
   command.run([arguments](const Common& common) { run(*arguments, common); });
 }

@@ -2,7 +2,8 @@
 
 int main(int argc, char** argv) {
   return ipa::run_command_line(argc, argv,
-                               {{"masks", ipa::declare_masks},
+                               {{"prepare", ipa::declare_prepare},
+                                {"masks", ipa::declare_masks},
                                 {"corrupt", ipa::declare_corrupt},
                                 {"train", ipa::declare_train},
                                 {"score", ipa::declare_score},

@@ -70,7 +70,7 @@ void run(const Arguments& arguments, const Common& common) {
 
 void declare_masks(Command& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.describe("Makes a set of masks as the paper's: 100 to train with, 50 others to test with.",
+  command.describe("Makes a set of masks as the paper's: 100 to train with, 50 others to test with.", "",
                    {"masks --kind arbitrary --split test --out masks.h5",
                     "masks --kind square --split train --count 500 --seed 7 --out squares.h5"});
   command.choice("--kind", arguments->kind, {"square", "arbitrary"},

@@ -39,7 +39,7 @@ void write_post_mortem(const std::filesystem::path& path, const Trainer& trainer
     for (const Parameters::Entry& e : p->entries()) {
       auto& entry = report["parameters"][e.name];
       entry["norm"] = number(norm(p->value(e)));
-      if (e.trainable) entry["gradient"] = number(norm(p->gradient(e)));
+      if (e.trainable()) entry["gradient"] = number(norm(p->gradient(e)));
     }
   write_file(path, report.dump(1) + "\n");
 }

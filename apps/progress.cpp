@@ -48,10 +48,9 @@ std::string progress_text(const ProgressStyle& style, std::string_view what, std
   done = std::clamp<std::int64_t>(done, 0, std::max<std::int64_t>(total, 0));
   std::string text = fmt::format("{} {}/{}", what, done, total);
   if (style.terminal) text += fmt::format(" {}", bar(done, total));
-  if (rate > 0) {
-    text += fmt::format(" {:.3g} {}/s", rate, unit);
-    if (done < total) text += fmt::format(", {} left", duration(static_cast<double>(total - done) / rate));
-  }
+  if (rate > 0 && !unit.empty()) text += fmt::format(" {:.{}f} {}/s", rate, rate < 10 ? 2 : rate < 100 ? 1 : 0, unit);
+  if (rate > 0 && done < total)
+    text += fmt::format("{} {} left", unit.empty() ? "" : ",", duration(static_cast<double>(total - done) / rate));
   if (!detail.empty()) text += fmt::format("  {}", detail);
   if (style.terminal && text.size() >= static_cast<size_t>(style.columns))
     text.resize(static_cast<size_t>(std::max(style.columns - 1, 1)));
@@ -63,6 +62,7 @@ Progress::Progress(std::string what, std::string unit, std::int64_t total, bool 
     : what_(std::move(what)),
       unit_(std::move(unit)),
       first_(done),
+      done_(done),
       total_(total),
       quiet_(quiet),
       line_seconds_(line_seconds),
@@ -74,12 +74,13 @@ Progress::~Progress() {
 }
 
 void Progress::update(std::int64_t done, std::string_view detail) {
-  if (quiet_) return;
+  if (quiet_ || (done >= total_ && done_ >= total_)) return;  // the last is shown once
   const auto now = Clock::now();
   const auto seconds_since = [&](Clock::time_point t) { return std::chrono::duration<double>(now - t).count(); };
   const double pause = style_.terminal ? redraw_seconds : line_seconds_;
-  if (done < total_ && last_ != Clock::time_point{} && seconds_since(last_) < pause) return;
+  if (done < total_ && seconds_since(last_) < pause) return;
   last_ = now;
+  done_ = done;
   const double elapsed = seconds_since(start_);
   const double rate = elapsed > 0 ? static_cast<double>(done - first_) / elapsed : 0;
   std::string text = progress_text(style_, what_, unit_, done, total_, rate, detail);

@@ -18,7 +18,8 @@ struct ProgressStyle {
 ProgressStyle progress_style(std::FILE* out);  // of this process's environment
 
 // "train  12/400 [===>      ]   3.1 step/s, 2:05 left  DETAIL", cut to the columns; without bar where there is no
-// terminal. `rate` in units a second, 0: unknown.
+// terminal. `rate` in units a second, 0: unknown; an empty unit leaves
+// the rate out, but not the time left.
 std::string progress_text(const ProgressStyle& style, std::string_view what, std::string_view unit, std::int64_t done,
                           std::int64_t total, double rate, std::string_view detail);
 
@@ -41,12 +42,12 @@ class Progress {
   void clear();
 
   std::string what_, unit_, shown_;
-  std::int64_t first_, total_;
+  std::int64_t first_, done_, total_;  // done_: as last shown
   bool quiet_;
   double line_seconds_;
   std::FILE* out_;
   ProgressStyle style_;
-  Clock::time_point start_ = Clock::now(), last_ = {};
+  Clock::time_point start_ = Clock::now(), last_ = start_;
 };
 
 }  // namespace ipa

@@ -88,10 +88,10 @@ void run(const Arguments& arguments, const Common& common) {
 void declare_score(Command& command) {
   auto arguments = std::make_shared<Arguments>();
   command.describe(
-      "Scores slices against their targets: SSIM, PSNR, MSE and UQI on the scale 0..255, over the whole slice and, "
-      "with "
-      "masks, in the hole, in a ring of 5 pixels around it, and outside of it.\n"
-      "Both stacks are scaled by the target's intensity range; an output with an attribute intensity_range by that.",
+      "Scores slices against their targets: SSIM, PSNR, MSE and UQI.",
+      "Over the whole slice and, with masks, in the hole, in a ring of 5 pixels around it, and outside of it, on\n"
+      "the scale 0..255. Both stacks are scaled by the target's intensity range; an output with an attribute\n"
+      "intensity_range by its own.",
       {"score --target test.h5 --output inpainted.h5 --masks masks.h5",
        "score --target test.h5 --output inpainted.h5 --masks corrupted.h5 --per-slice scores.csv --json"});
   command.option("--target", "S.h5", arguments->target, "Stack of true slices", Need::required);

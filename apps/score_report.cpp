@@ -74,7 +74,8 @@ std::string scores_text(const ScoreTable& table, const std::string& method) {
     text += fmt::format("\n{:<10}{:>8}", region_name(region), summary.at(region, mse_index).count);
     for (size_t m = 0; m < all_metrics.size(); ++m) {
       const double mean = summary.at(region, m).mean;
-      text += std::isnan(mean) ? fmt::format("{:>11}", "-") : fmt::format("{:>11.5g}", mean);
+      const bool equal = all_metrics[m].name == "psnr" && summary.at(region, mse_index).mean == 0;
+      text += std::isnan(mean) ? fmt::format("{:>11}", equal ? "inf" : "-") : fmt::format("{:>11.5g}", mean);
     }
   }
   return text;

@@ -82,7 +82,7 @@ Plan plan(const Graph& graph, Values outputs, const PlanOptions& options) {
     result.unshared_bytes += align_up(info.spec.bytes());
   };
   for (std::size_t id = 0; id < graph.infos().size(); ++id)
-    if (graph.infos()[id].kind == Graph::Kind::input && last_use[id] >= 0) {
+    if (graph.infos()[id].kind == Graph::Kind::input) {
       last_use[id] = end;  // what the caller filled stays until the caller changes it
       open(static_cast<int>(id), 0);
       result.inputs.push_back({const_cast<Graph*>(&graph), static_cast<int>(id)});

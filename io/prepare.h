@@ -9,8 +9,8 @@
 namespace ipa {
 
 struct PrepareOptions {
-  std::vector<std::filesystem::path> inputs;  // NIfTI volumes (.nii, .nii.gz) and HDF5 stacks
-  std::filesystem::path out;
+  std::vector<std::filesystem::path> inputs = {};  // NIfTI volumes (.nii, .nii.gz) and HDF5 stacks
+  std::filesystem::path out = {};
   bool overwrite = false;
   std::string dataset = {};      // of HDF5 inputs; empty: found by its usual names
   double spacing_mm = 1;         // of the slices' pixels, and between the slices of a volume

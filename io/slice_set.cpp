@@ -15,7 +15,7 @@ namespace {
 
 bool is_grey(const StackInfo& info) {
   return info.type == NumberType::u8 &&
-         (!info.intensity_range || (info.intensity_range->low == 0 && info.intensity_range->high == 255));
+         (!info.intensity_range || (info.intensity_range->lo == 0 && info.intensity_range->hi == 255));
 }
 
 constexpr float grey_to_scaled(std::uint8_t v) { return 2.0f * static_cast<float>(v) / 255.0f - 1.0f; }

@@ -14,25 +14,37 @@ void Moments::measure(std::int64_t to, const float* x, std::int64_t channels, st
                       std::int64_t last) const {
   const Lanes l(channels);
   const double n = static_cast<double>(last - first);
+  const std::int64_t width = l.width(), unrolled = first + (last - first) / (4 * l.rows) * (4 * l.rows);
+  alignas(64) float shift[most_lanes];
   LaneSums<2> sums;
   double *sum = sums.of[0], *square = sums.of[1];
-  float shift[most_lanes];
   for_pieces(l, [&](std::int64_t lane, std::int64_t count) {
-    sums.clear(count);
+    // Roughly the mean, in fp32: what it lacks is in the sum of the differences from it.
+    std::fill_n(shift, count, 0.0f);
     for_rows(l, first, last, lane, count, [&](std::int64_t at, std::int64_t m) {
 #pragma omp simd
-      for (std::int64_t i = 0; i < m; ++i) sum[i] += x[at + i];
+      for (std::int64_t i = 0; i < m; ++i) shift[i] += x[at + i];
     });
-    sums.fold(l, count);
+    for (std::int64_t i = channels; i < count; ++i) shift[i % channels] += shift[i];
     for (std::int64_t i = 0; i < count; ++i)
-      shift[i] = i < channels ? static_cast<float>(sum[i] / n) : shift[i - channels];
+      shift[i] = i < channels ? shift[i] / static_cast<float>(n) : shift[i - channels];
+
     sums.clear(count);
-    for_rows(l, first, last, lane, count, [&](std::int64_t at, std::int64_t m) {
+    for (std::int64_t row = first; row < unrolled; row += 4 * l.rows) {  // the accumulators are touched once for four
+      const float *a = x + row * channels + lane, *b = a + width, *c = b + width, *d = c + width;
+#pragma omp simd
+      for (std::int64_t i = 0; i < count; ++i) {
+        const double u = a[i] - shift[i], v = b[i] - shift[i], w = c[i] - shift[i], z = d[i] - shift[i];
+        sum[i] += (u + v) + (w + z);
+        square[i] += (u * u + v * v) + (w * w + z * z);
+      }
+    }
+    for_rows(l, unrolled, last, lane, count, [&](std::int64_t at, std::int64_t m) {
 #pragma omp simd
       for (std::int64_t i = 0; i < m; ++i) {
-        const double d = x[at + i] - shift[i];
-        sum[i] += d;
-        square[i] += d * d;
+        const double u = x[at + i] - shift[i];
+        sum[i] += u;
+        square[i] += u * u;
       }
     });
     sums.fold(l, count);

@@ -17,8 +17,8 @@ Layers::Scope::Scope(Layers& layers, const std::string& name)
   layers.prefix_ += name + ".";
 }
 
-Value Layers::parameter(const std::string& full_name, const Shape& shape, bool trainable, Init init) {
-  parameters_.declare(full_name, shape, trainable, init);
+Value Layers::parameter(const std::string& full_name, const Shape& shape, Role role, Init init) {
+  parameters_.declare(full_name, shape, role, init);
   if (const auto found = values_.find(full_name); found != values_.end()) return found->second;
   return values_[full_name] = graph_.state(full_name, {shape});
 }
@@ -26,15 +26,15 @@ Value Layers::parameter(const std::string& full_name, const Shape& shape, bool t
 Value Layers::conv(Value x, const std::string& name, std::int64_t out, int kernel, ConvAttributes attributes,
                    Activation a, Init init) {
   const Graph::Scope scope(graph_, name);
-  const Value w = parameter(prefix_ + name + ".weight", {out, kernel, kernel, x.shape().c}, true, init);
-  const Value b = parameter(prefix_ + name + ".bias", vector_shape(out), true, Init::zero);
+  const Value w = parameter(prefix_ + name + ".weight", {out, kernel, kernel, x.shape().c}, Role::kernel, init);
+  const Value b = parameter(prefix_ + name + ".bias", vector_shape(out), Role::vector, Init::zero);
   return ipa::conv(x, w, b, attributes, a);
 }
 
 Value Layers::up(Value x, const std::string& name, std::int64_t out) {
   const Graph::Scope scope(graph_, name);
-  const Value w = parameter(prefix_ + name + ".weight", {x.shape().c, 2, 2, out}, true, conv_init_);
-  const Value b = parameter(prefix_ + name + ".bias", vector_shape(out), true, Init::zero);
+  const Value w = parameter(prefix_ + name + ".weight", {x.shape().c, 2, 2, out}, Role::kernel, conv_init_);
+  const Value b = parameter(prefix_ + name + ".bias", vector_shape(out), Role::vector, Init::zero);
   return conv_transpose(x, w, b, {.stride = 2});
 }
 
@@ -73,18 +73,18 @@ BatchNorm Layers::batch_norm_of(const std::string& name, std::int64_t channels, 
   const Shape shape = vector_shape(channels);
   if (mode_ == Mode::training) {
     BatchNorm bn;
-    if (gamma) bn.gamma = parameter(full + ".weight", shape, true, style_.gamma);
-    bn.beta = parameter(full + ".bias", shape, true, Init::zero);
-    bn.running_mean = parameter(full + ".running_mean", shape, false, Init::zero);
-    bn.running_var = parameter(full + ".running_var", shape, false, Init::one);
+    if (gamma) bn.gamma = parameter(full + ".weight", shape, Role::vector, style_.gamma);
+    bn.beta = parameter(full + ".bias", shape, Role::vector, Init::zero);
+    bn.running_mean = parameter(full + ".running_mean", shape, Role::statistic, Init::zero);
+    bn.running_var = parameter(full + ".running_var", shape, Role::statistic, Init::one);
     bn.eps = style_.eps;
     bn.momentum = style_.momentum;
     return bn;
   }
-  if (gamma) parameters_.declare(full + ".weight", shape, true, style_.gamma);
-  parameters_.declare(full + ".bias", shape, true, Init::zero);
-  parameters_.declare(full + ".running_mean", shape, false, Init::zero);
-  parameters_.declare(full + ".running_var", shape, false, Init::one);
+  if (gamma) parameters_.declare(full + ".weight", shape, Role::vector, style_.gamma);
+  parameters_.declare(full + ".bias", shape, Role::vector, Init::zero);
+  parameters_.declare(full + ".running_mean", shape, Role::statistic, Init::zero);
+  parameters_.declare(full + ".running_var", shape, Role::statistic, Init::one);
   auto copy = [](const std::vector<float>& from, const Tensor& to) { std::copy(from.begin(), from.end(), to.f32()); };
   BatchNorm bn;
   bn.gamma = folded(shape, [=, this](const Tensor& t) { copy(scale_shift(full).scale, t); });
@@ -117,9 +117,9 @@ Value Layers::raw_conv(Value x, const std::string& name, std::int64_t out, int k
   const std::string full = prefix_ + name;
   const Shape shape{out, kernel, kernel, x.shape().c};
   if (mode_ == Mode::training)
-    return ipa::conv(x, parameter(full + ".conv.weight", shape, true, conv_init_), {}, attributes, a);
+    return ipa::conv(x, parameter(full + ".conv.weight", shape, Role::kernel, conv_init_), {}, attributes, a);
 
-  parameters_.declare(full + ".conv.weight", shape, true, conv_init_);
+  parameters_.declare(full + ".conv.weight", shape, Role::kernel, conv_init_);
   const Value w = folded(shape, [=, this](const Tensor& t) {
     const float* raw = parameters_.value(full + ".conv.weight").f32();
     const std::vector<float> scale = scale_shift(full + ".bn").scale;
@@ -171,14 +171,14 @@ void Layers::fold() {
 std::vector<Value> Layers::trainable() const {
   std::vector<Value> all;
   for (const Parameters::Entry& e : parameters_.entries())
-    if (e.trainable) all.push_back(values_.at(e.name));
+    if (e.trainable()) all.push_back(values_.at(e.name));
   return all;
 }
 
 void Layers::store_gradients(const std::vector<Value>& gradients) {
   std::size_t next = 0;
   for (const Parameters::Entry& e : parameters_.entries()) {
-    if (!e.trainable) continue;
+    if (!e.trainable()) continue;
     const Value gradient = gradients[next++];
     require(static_cast<bool>(gradient), "no gradient reaches " + e.name);
     if (!gradients_.contains(e.name)) gradients_[e.name] = graph_.state("d " + e.name, {e.shape});

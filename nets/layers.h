@@ -85,7 +85,7 @@ class Layers {
     std::vector<float> scale, shift;
   };
 
-  Value parameter(const std::string& full_name, const Shape& shape, bool trainable, Init init);
+  Value parameter(const std::string& full_name, const Shape& shape, Role role, Init init);
   BatchNorm batch_norm_of(const std::string& name, std::int64_t channels,
                           bool gamma);                         // declares NAME.{weight,bias,...}
   ScaleShift scale_shift(const std::string& full_name) const;  // what batch norm amounts to in inference

@@ -43,7 +43,7 @@ void fill(const Tensor& t, Init init, RandomSequence random) {
 }
 
 std::vector<std::int64_t> file_shape(const Parameters::Entry& e) {
-  if (e.vector()) return {e.shape.c};
+  if (e.role != Role::kernel) return {e.shape.c};
   return {e.shape.n, e.shape.c, e.shape.h, e.shape.w};
 }
 
@@ -58,15 +58,15 @@ void transpose(const Shape& s, F f) {
 
 }  // namespace
 
-const Parameters::Entry& Parameters::declare(const std::string& name, const Shape& shape, bool trainable, Init init) {
+const Parameters::Entry& Parameters::declare(const std::string& name, const Shape& shape, Role role, Init init) {
   if (const auto found = index_.find(name); found != index_.end()) {
     const Entry& e = entries_[found->second];
-    require(e.shape == shape && e.trainable == trainable, "parameter declared twice, differently: " + name);
+    require(e.shape == shape && e.role == role, "parameter declared twice, differently: " + name);
     return e;
   }
-  std::int64_t& flat = trainable ? flat_trainable_ : flat_statistics_;
+  std::int64_t& flat = role != Role::statistic ? flat_trainable_ : flat_statistics_;
   index_[name] = entries_.size();
-  entries_.push_back({name, shape, trainable, init, flat});
+  entries_.push_back({name, shape, role, init, flat});
   flat += padded(shape.elements());
   return entries_.back();
 }
@@ -89,7 +89,7 @@ void Parameters::initialise(std::uint64_t seed) {
 
 std::int64_t Parameters::count(bool trainable) const {
   std::int64_t sum = 0;
-  for (const Entry& e : entries_) sum += e.trainable == trainable ? e.shape.elements() : 0;
+  for (const Entry& e : entries_) sum += e.trainable() == trainable ? e.shape.elements() : 0;
   return sum;
 }
 
@@ -100,11 +100,11 @@ Tensor Parameters::value(const std::string& name) const {
 }
 
 Tensor Parameters::value(const Entry& e) const {
-  return (e.trainable ? values_ : statistics_).tensor({e.shape}, static_cast<std::size_t>(e.offset) * sizeof(float));
+  return (e.trainable() ? values_ : statistics_).tensor({e.shape}, static_cast<std::size_t>(e.offset) * sizeof(float));
 }
 
 Tensor Parameters::gradient(const Entry& e) const {
-  require(e.trainable, "no gradient of " + e.name);
+  require(e.trainable(), "no gradient of " + e.name);
   return gradients_.tensor({e.shape}, static_cast<std::size_t>(e.offset) * sizeof(float));
 }
 

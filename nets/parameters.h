@@ -21,21 +21,27 @@ enum class Init {
   gamma_002,       // N(1, 0.02): pix2pix' batch-norm scales
 };
 
+enum class Role {
+  kernel,     // of a convolution, trainable: (out, kh, kw, in) in memory, (out, in, kh, kw) in files
+  vector,     // per channel, trainable: (1, 1, 1, C), in files (C)
+  statistic,  // per channel, a running statistic
+};
+
 class Parameters {
  public:
   struct Entry {
     std::string name;       // docs/file_formats.md, "Weight names"
-    Shape shape;            // physical: (out, kh, kw, in), or (1, 1, 1, C)
-    bool trainable = true;  // else a running statistic or a frozen weight
+    Shape shape;
+    Role role = Role::vector;
     Init init = Init::zero;
     std::int64_t offset = 0;  // elements into the flat values (trainable) or the flat statistics
-    bool vector() const { return shape.n == 1 && shape.h == 1 && shape.w == 1; }
+    bool trainable() const { return role != Role::statistic; }
   };
 
   explicit Parameters(std::string network) : network_(std::move(network)) {}
 
   // Declares a tensor, or finds the one of that name; a second declaration must agree with the first.
-  const Entry& declare(const std::string& name, const Shape& shape, bool trainable, Init init);
+  const Entry& declare(const std::string& name, const Shape& shape, Role role, Init init);
 
   void allocate(bool training);  // values and statistics, zero-filled; with `training` also gradients and moments
   bool allocated() const { return values_.data() != nullptr; }
@@ -63,7 +69,7 @@ class Parameters {
   void save(WeightMap& map) const;
   void load(const WeightMap& map, const std::string& file);
   static NamedArray in_file_layout(const Entry& e,
-                                   const Tensor& t);  // a tensor of e's shape: (out, in, kh, kw), or (C)
+                                   const Tensor& t);  // of a tensor of e's shape
 
  private:
   std::int64_t count(bool trainable) const;

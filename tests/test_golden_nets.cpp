@@ -72,7 +72,7 @@ void check_network(const std::string& file, Parameters& parameters, BatchNormSty
   check(golden, "output", content(program.tensor(output)), worst);
   std::size_t next = 0;
   for (const Parameters::Entry& e : parameters.entries()) {
-    if (e.trainable)
+    if (e.trainable())
       check(golden, "grad/" + e.name, Parameters::in_file_layout(e, program.tensor(gradients[next++])).values, worst);
     else
       check(golden, "running/" + e.name, content(parameters.value(e)), worst);

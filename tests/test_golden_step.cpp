@@ -72,7 +72,7 @@ void check(const Golden& golden, const std::string& name, const std::vector<floa
 
 void check_gradients(const Golden& golden, const std::string& term, const Parameters& parameters, Worst& worst) {
   for (const Parameters::Entry& e : parameters.entries())
-    if (e.trainable)
+    if (e.trainable())
       check(golden, "grad/" + term + "/" + e.name, Parameters::in_file_layout(e, parameters.gradient(e)).values, worst);
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("a step with all losses agrees with PyTorch", "[golden]") {
   for (const Parameters* p : {&run.gan.generator, &run.gan.disc_global, &run.gan.disc_patch})
     for (const Parameters::Entry& e : p->entries()) {
       const std::vector<float> values = Parameters::in_file_layout(e, p->value(e)).values;
-      if (!e.trainable) check(golden, "running/" + e.name, values, worst);
+      if (!e.trainable()) check(golden, "running/" + e.name, values, worst);
       if (golden.has("after/" + e.name)) check(golden, "after/" + e.name, values, worst);
     }
   check_metrics(golden, 1, run.metrics, 1e-4);
