@@ -60,7 +60,7 @@ void run(Arguments& arguments, const Common& common) {
 
 void declare_train(Command& command) {
   auto a = std::make_shared<Arguments>();
-  command.describe("Trains the networks. Where the run folder holds a checkpoint, training goes on from it.",
+  command.describe("Trains the networks.", "Where the run folder holds a checkpoint, training goes on from it, bit for bit as if never interrupted.",
                    {"train --run runs/a --train train.h5 --val val.h5 --preset practical",
                     "train --run runs/a --train a.h5,b.h5 --set train.batch=4 --set loss.style=0 --steps 2000"});
   command.option("--run", "DIR", a->request.run, "Folder of the run, made where missing", Need::required);
