@@ -26,6 +26,16 @@ StepOptions step_options(const Settings& settings, std::int64_t batch) {
           .size = settings.data.size};
 }
 
+void declare_gan(Gan& gan, const NetOptions& options) {
+  declare_generator(gan.generator, options);
+  for (const auto kind : {DiscriminatorKind::global, DiscriminatorKind::patch}) {
+    Graph graph;
+    Layers layers(graph, kind == DiscriminatorKind::global ? gan.disc_global : gan.disc_patch, Mode::training,
+                  discriminator_batch_norm, Init::normal_002);
+    discriminate(layers, graph.input("pair", {{1, 96, 96, 2}}), kind, options.disc_width);
+  }
+}
+
 void snapshot(const Gan& gan, const TrainerState& state, Checkpoint& checkpoint) {
   checkpoint.step = state.step;
   checkpoint.weights.clear();

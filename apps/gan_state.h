@@ -9,6 +9,9 @@ namespace ipa {
 
 StepOptions step_options(const Settings& settings, std::int64_t batch);
 
+// Declares the parameters of the three networks without keeping a graph.
+void declare_gan(Gan& gan, const NetOptions& options);
+
 // Weights, running statistics, Adam's moments and counts, step; the rest of the checkpoint is the caller's.
 void snapshot(const Gan& gan, const TrainerState& state, Checkpoint& checkpoint);
 

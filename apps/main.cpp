@@ -6,7 +6,10 @@ int main(int argc, char** argv) {
                                 {"masks", ipa::declare_masks},
                                 {"corrupt", ipa::declare_corrupt},
                                 {"train", ipa::declare_train},
+                                {"inpaint", ipa::declare_inpaint},
                                 {"evaluate", ipa::declare_evaluate},
+                                {"export", ipa::declare_export},
+                                {"import", ipa::declare_import},
                                 {"score", ipa::declare_score},
                                 {"info", ipa::declare_info}});
 }

@@ -59,4 +59,16 @@ Range minimum_and_percentile(double p, const ForEachBlock& for_each) {
   return {found[0], std::lerp(found[1], found[2], position - static_cast<double>(below))};
 }
 
+Range robust_range(const ForEachBlock& for_each) {
+  std::vector<float> positive;
+  const auto only_positive = [&](const auto& visit) {
+    for_each([&](std::span<const float> values) {
+      positive.clear();
+      std::copy_if(values.begin(), values.end(), std::back_inserter(positive), [](float v) { return v > 0; });
+      visit(positive);
+    });
+  };
+  return {0, minimum_and_percentile(99.5, only_positive).hi};
+}
+
 }  // namespace ipa

@@ -20,4 +20,8 @@ struct Range {  // of intensities
 // are counted, then the lower 16 of those that share the upper ones sought. No values: {0, 0}.
 Range minimum_and_percentile(double p, const ForEachBlock& for_each);
 
+// The range that a subject's intensities are scaled by: 0 and the 99.5th percentile of the positive values, which
+// neither black background nor a few bright pixels move.
+Range robust_range(const ForEachBlock& for_each);
+
 }  // namespace ipa

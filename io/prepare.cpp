@@ -16,18 +16,6 @@ namespace {
 constexpr uint8_t foreground_above = 10;
 constexpr uint64_t largest_side = 8192;
 
-Range robust_range(const ForEachBlock& for_each) {
-  std::vector<float> positive;
-  const auto only_positive = [&](const auto& visit) {
-    for_each([&](std::span<const float> values) {
-      positive.clear();
-      std::copy_if(values.begin(), values.end(), std::back_inserter(positive), [](float v) { return v > 0; });
-      visit(positive);
-    });
-  };
-  return {0, minimum_and_percentile(99.5, only_positive).hi};
-}
-
 std::string stem_of(const fs::path& path) {
   std::string name = path.filename().string();
   for (const char* ending : {".gz", ".nii", ".h5", ".hdf5"})

@@ -1,6 +1,6 @@
 #include "kernels/bias.h"
 
-#include "kernels/parallel.h"
+#include "kernels/reduce.h"
 
 namespace ipa {
 
@@ -27,6 +27,10 @@ void sum_over_pixels(Stream&, Tensor sum, Tensor x, void* workspace) {
   require(x.packed() && sum.shape == vector_shape(x.shape.c), "sum_pixels: shapes differ");
   const std::int64_t channels = x.shape.c, blocks = reduction_blocks(x.shape.pixels(), channels);
   const float* px = x.f32();
+  if (channels == 1) {  // a loop over one channel would not vectorise; the workspace is at least as large
+    sum.f32()[0] = static_cast<float>(ordered_sum(x.elements(), workspace, [px](std::int64_t i) { return px[i]; }));
+    return;
+  }
   double* partial = static_cast<double*>(workspace);  // (blocks, channels)
   parallel_blocks(x.shape.pixels(), reduction_rows(channels),
                   [=](std::int64_t b, std::int64_t first, std::int64_t last) {

@@ -76,15 +76,19 @@ void masked_l1_forward(Stream&, Tensor loss, Tensor share, Tensor a, Tensor b, T
 void masked_l1_backward(Stream&, Tensor da, Tensor a, Tensor b, Tensor mask, Tensor share, Tensor dloss) {
   require_equal(da, a);
   require_equal(a, b);
-  const std::int64_t channels = a.shape.c, image = a.shape.h * a.shape.w;
-  const float *pa = a.f32(), *pb = b.f32(), *m = mask.f32(), *s = share.f32(), *g = dloss.f32();
-  float* d = da.f32();
-  parallel_blocks(a.shape.pixels(), 4096, [=](std::int64_t, std::int64_t first, std::int64_t last) {
-    for (std::int64_t p = first; p < last; ++p) {
-      const float factor = g[0] * s[p / image] * m[p];
-      for (std::int64_t i = p * channels; i < (p + 1) * channels; ++i) d[i] = factor * sign(pa[i] - pb[i]);
-    }
-  });
+  const std::int64_t channels = a.shape.c, pixels = a.shape.h * a.shape.w;
+  for (std::int64_t n = 0; n < a.shape.n; ++n) {
+    const float *pa = a.f32() + n * pixels * channels, *pb = b.f32() + n * pixels * channels;
+    const float *m = mask.f32() + n * pixels, factor = dloss.f32()[0] * share.f32()[n];
+    float* d = da.f32() + n * pixels * channels;
+    parallel_range(pixels, [=](std::int64_t first, std::int64_t last) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+#pragma omp simd
+        for (std::int64_t p = first; p < last; ++p)
+          d[p * channels + c] = factor * m[p] * sign(pa[p * channels + c] - pb[p * channels + c]);
+      }
+    });
+  }
 }
 
 void weighted_sum_forward(Stream&, Tensor sum, std::span<const Tensor> terms, Tensor weights) {

@@ -13,8 +13,9 @@ void map(const Tensor& y, const Tensor& a, const Tensor& b, F f) {
   float* py = y.f32();
   const float *pa = a.f32(), *pb = b.f32();
   parallel_range(y.elements(), [=](std::int64_t first, std::int64_t last) {
+    F g = f;  // its constants would seem to alias y
 #pragma omp simd
-    for (std::int64_t i = first; i < last; ++i) py[i] = f(pa[i], pb[i]);
+    for (std::int64_t i = first; i < last; ++i) py[i] = g(pa[i], pb[i]);
   });
 }
 

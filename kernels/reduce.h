@@ -18,9 +18,10 @@ template <class F>
 double ordered_sum(std::int64_t count, void* workspace, F f) {
   double* partial = static_cast<double*>(workspace);
   parallel_blocks(count, sum_block, [=](std::int64_t block, std::int64_t first, std::int64_t last) {
+    F g = f;
     double sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (std::int64_t i = first; i < last; ++i) sum += static_cast<double>(f(i));
+    for (std::int64_t i = first; i < last; ++i) sum += static_cast<double>(g(i));
     partial[block] = sum;
   });
   double total = 0;

@@ -15,6 +15,11 @@
 
 namespace h5 = ipa::hdf5;
 
+// libhdf5 1.10 itself loses object headers over damaged metadata; as they come from its own pools, LeakSanitizer blames
+// whoever first used the memory. Lost handles of ours would still show in the other tests, which damage nothing.
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() { return "leak:libhdf5"; }
+
 namespace {
 
 template <class T>

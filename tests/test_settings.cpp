@@ -97,6 +97,7 @@ keep = 3
 
 [validate]
 every = 1000
+slices = 64
 )");
 }
 
