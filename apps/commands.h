@@ -12,8 +12,8 @@ void declare_score(Command& command);
 void declare_info(Command& command);
 void declare_train(Command& command);
 void declare_inpaint(Command& command);
-void declare_evaluate(Command& command);
 void declare_export(Command& command);
 void declare_import(Command& command);
+void declare_evaluate(Command& command);
 
 }  // namespace ipa

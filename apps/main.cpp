@@ -7,9 +7,9 @@ int main(int argc, char** argv) {
                                 {"corrupt", ipa::declare_corrupt},
                                 {"train", ipa::declare_train},
                                 {"inpaint", ipa::declare_inpaint},
-                                {"evaluate", ipa::declare_evaluate},
                                 {"export", ipa::declare_export},
                                 {"import", ipa::declare_import},
+                                {"evaluate", ipa::declare_evaluate},
                                 {"score", ipa::declare_score},
                                 {"info", ipa::declare_info}});
 }
