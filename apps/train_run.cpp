@@ -19,6 +19,7 @@
 #include "io/atomic_file.h"
 #include "io/run_folder.h"
 #include "io/run_lock.h"
+#include "io/stack.h"
 #include "io/vgg_import.h"
 
 namespace fs = std::filesystem;
@@ -267,6 +268,11 @@ class TrainRun {
 
 }  // namespace
 
-TrainOutcome train(const TrainRequest& request) { return TrainRun(request).run(); }
+TrainOutcome train(const TrainRequest& request) {
+  // Before a run folder is made for nothing.
+  for (const fs::path& stack : request.train) StackReader{stack};
+  if (request.val) StackReader{*request.val};
+  return TrainRun(request).run();
+}
 
 }  // namespace ipa
