@@ -124,15 +124,10 @@ void check_resampled(const std::array<uint64_t, 3>& size, const std::array<doubl
 void prepare_volume(const fs::path& path, const PrepareOptions& options, Collector& out) {
   const Nifti volume = read_nifti(path, options.most_bytes);
   out.progress(0.3);
-  const std::vector<float> voxels = values_of(volume);
+  const std::vector<float> voxels = finite_values_of(volume, path);
   const AxialCut cut(volume);
   std::array<uint64_t, 3> size = {cut.count(), cut.height(), cut.width()};
   const uint64_t pixels = size[1] * size[2];
-  if (const uint64_t bad = first_non_finite(NumberType::f32, voxels.data(), voxels.size()); bad < voxels.size())
-    fail(ErrorKind::input,
-         fmt::format("voxel ({}, {}, {}) is NaN or infinite", bad % volume.size[0],
-                     bad / volume.size[0] % volume.size[1], bad / (volume.size[0] * volume.size[1])),
-         path.string(), "replace such voxels, e.g. by 0");
   const Range range = robust_range([&](const auto& visit) { visit(voxels); });
 
   std::vector<float> slices(voxels.size());
