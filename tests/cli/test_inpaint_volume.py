@@ -2,6 +2,7 @@
 import gzip
 import os
 
+import h5py
 import nibabel
 import numpy as np
 import pytest
@@ -209,7 +210,6 @@ def test_a_volume_and_its_slices_as_a_stack_agree(model, tmp_path):
     slices = np.ascontiguousarray(np.moveaxis(values[::-1, ::-1], 2, 0).swapaxes(1, 2))
     make_stack(tmp_path / "s.h5", slices, intensity_range=(0, high))
     succeed("inpaint", "--model", model, "--in", tmp_path / "s.h5", "--out", tmp_path / "t.h5", "--composite", "none")
-    import h5py
     with h5py.File(tmp_path / "t.h5") as file:
         made = np.moveaxis(file["images"][()].swapaxes(1, 2), 0, 2)[::-1, ::-1]
     assert np.abs(made - after).max() < 0.02 * high
