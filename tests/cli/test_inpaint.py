@@ -162,6 +162,14 @@ def test_a_slice_with_nan_is_named(model, tmp_path, bad):
     assert os.listdir(tmp_path) == ["in.h5"]
 
 
+@pytest.mark.parametrize("shape, dtype", [((0, 96, 96), "u1"), ((96, 96), "u1"), ((2, 3, 96, 96), "u1"), ((2, 96, 96), "i4")])
+def test_what_is_no_stack_is_refused(model, tmp_path, shape, dtype):
+    with h5py.File(tmp_path / "in.h5", "w") as file:
+        file["images"] = np.zeros(shape, dtype)
+    refuse(3, "inpaint", "--model", model, "--in", tmp_path / "in.h5", "--out", tmp_path / "o.h5", says="in.h5: images")
+    assert os.listdir(tmp_path) == ["in.h5"]
+
+
 def test_an_existing_output_needs_force(model, corrupted, tmp_path):
     (tmp_path / "o.h5").write_text("mine")
     command = ["inpaint", "--model", model, "--in", corrupted, "--out", tmp_path / "o.h5"]
