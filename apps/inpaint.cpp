@@ -48,7 +48,7 @@ void run(Arguments& a, const Common& common) {
   const auto start = std::chrono::steady_clock::now();
   SliceInpainter inpainter(model, composite_of(a.composite), a.files.batch);
   if (is_nifti_name(a.files.in))
-    inpaint_volume(inpainter, model, a.files);
+    inpaint_volume(inpainter, a.files);
   else
     inpaint_stack(inpainter, model, a.files);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -10,6 +10,7 @@
 #include "apps/progress.h"
 #include "apps/slices.h"
 #include "engine/error.h"
+#include "io/atomic_file.h"
 #include "io/percentile.h"
 #include "io/stack.h"
 #include "io/volume.h"
@@ -39,7 +40,7 @@ std::vector<std::uint8_t> volume_masks(const fs::path& path, const Nifti& volume
       if (std::abs(mask.affine[row][column] - volume.affine[row][column]) > 1e-3)
         fail(ErrorKind::input, "the mask lies elsewhere than the volume (their affines differ)", path.string(),
              "resample it to the volume");
-  const std::vector<float> values = values_of(mask);
+  const std::vector<float> values = finite_values_of(mask, path);
   std::vector<std::uint8_t> voxels(values.size()), slices(values.size());
   std::ranges::transform(values, voxels.begin(), [](float v) { return static_cast<std::uint8_t>(v != 0); });
   for (std::uint64_t s = 0; s < cut.count(); ++s)
@@ -58,7 +59,7 @@ void inpaint_stack(SliceInpainter& inpainter, const Model& model, const InpaintF
 
   StackWriter out(files.out, files.force);
   out.declare("images", info.type, info.shape);
-  out.declare("change", NumberType::u8, {info.count, info.height, info.width});
+  out.declare("change", NumberType::u8, info.shape);
   Progress progress("inpaint", "slice", static_cast<std::int64_t>(info.count), files.quiet);
   const std::size_t n = size.pixels();
   std::vector<char> slices, result;
@@ -88,15 +89,13 @@ void inpaint_stack(SliceInpainter& inpainter, const Model& model, const InpaintF
   out.commit();
 }
 
-void inpaint_volume(SliceInpainter& inpainter, const Model&, const InpaintFiles& files) {
+void inpaint_volume(SliceInpainter& inpainter, const InpaintFiles& files) {
+  for (const fs::path& goal : {change_name(files.out), files.out}) AtomicFile::check(goal, files.force);
   Nifti volume = read_nifti(files.in);
   const AxialCut cut(volume);
   const PlaneSize size{static_cast<int>(cut.height()), static_cast<int>(cut.width())};
   const std::size_t n = size.pixels(), element = bytes_of(volume.type);
-  std::vector<float> values = values_of(volume);
-  if (const std::uint64_t bad = first_non_finite(NumberType::f32, values.data(), values.size()); bad < values.size())
-    fail(ErrorKind::input, fmt::format("voxel {} is not a finite number", bad), files.in.string(),
-         "replace NaN and infinity first");
+  std::vector<float> values = finite_values_of(volume, files.in);
   const Range range = robust_range([&](const auto& visit) { visit(values); });
   std::vector<std::uint8_t> masks;
   if (files.mask) masks = volume_masks(*files.mask, volume, cut);
@@ -126,8 +125,11 @@ void inpaint_volume(SliceInpainter& inpainter, const Model&, const InpaintFiles&
   // Only what changed passes through the file's slope and rounding.
   std::vector<char> stored(volume.voxels.size());
   store_values(volume, values.data(), values.size(), stored.data());
-  for (std::size_t v = 0; v < values.size(); ++v)
-    if (changes.voxels[v]) std::memcpy(volume.voxels.data() + v * element, stored.data() + v * element, element);
+  for (std::size_t v = 0; v < values.size(); ++v) {
+    char *was = volume.voxels.data() + v * element, *is = stored.data() + v * element;
+    if (inpainter.composite() == Composite::none) changes.voxels[v] = std::memcmp(was, is, element) != 0;
+    if (changes.voxels[v]) std::memcpy(was, is, element);
+  }
   write_nifti(change_name(files.out), changes, files.force);
   write_nifti(files.out, volume, files.force);
 }

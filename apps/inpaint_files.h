@@ -21,6 +21,6 @@ struct InpaintFiles {
 void inpaint_stack(SliceInpainter& inpainter, const Model& model, const InpaintFiles& files);
 
 // A NIfTI volume, and its change map in NAME_change.nii.gz.
-void inpaint_volume(SliceInpainter& inpainter, const Model& model, const InpaintFiles& files);
+void inpaint_volume(SliceInpainter& inpainter, const InpaintFiles& files);
 
 }  // namespace ipa

@@ -30,6 +30,7 @@ class SliceInpainter {
   void run(NumberType type, const void* slices, std::span<const Range> ranges, PlaneSize size,
            std::span<const std::uint8_t> masks, void* result, std::span<std::uint8_t> change);
 
+  Composite composite() const { return composite_; }
   const InpaintTotals& totals() const { return totals_; }
   std::int64_t batch() const { return network_.batch(); }
 

@@ -37,6 +37,7 @@ enum class RandomUse : std::uint32_t {
   mask_draw = 4,
   mask_train = 5,  // shapes of the training masks
   mask_test = 6,   // shapes of the test masks
+  holdout = 7,     // subjects kept out of training
 };
 
 // Uniform in [0, 1), 24 bits.

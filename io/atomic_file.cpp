@@ -66,11 +66,15 @@ void fail_errno(std::string_view what, const fs::path& path) {
 
 AtomicFile::AtomicFile(fs::path goal, bool overwrite)
     : goal_(std::move(goal)), temporary_(goal_.string() + ".tmp." + std::to_string(::getpid())) {
+  check(goal_, overwrite);
+}
+
+void AtomicFile::check(const fs::path& goal, bool overwrite) {
   std::error_code ignored;
-  if (!overwrite && fs::exists(goal_, ignored))
-    fail(ErrorKind::usage, "the output exists", goal_.string(), "choose another name or add --force");
-  if (!fs::is_directory(folder_of(goal_), ignored))
-    fail(ErrorKind::io, "no such folder", folder_of(goal_).string(), "create it first");
+  if (!overwrite && fs::exists(goal, ignored))
+    fail(ErrorKind::usage, "the output exists", goal.string(), "choose another name or add --force");
+  if (!fs::is_directory(folder_of(goal), ignored))
+    fail(ErrorKind::io, "no such folder", folder_of(goal).string(), "create it first");
 }
 
 AtomicFile::~AtomicFile() {

@@ -14,6 +14,9 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
+  // What the constructor refuses, for commands that write only after long work.
+  static void check(const std::filesystem::path& goal, bool overwrite);
+
   const std::filesystem::path& temporary() const { return temporary_; }  // write here, close it, then
   void commit();  // fsync the file, rename it to the goal, fsync the folder; throws ErrorKind::io
 

@@ -127,7 +127,8 @@ class File {
   // nothing done) where it is of another kind. copy_attributes leaves out those that are neither numbers nor text, or
   // present.
   bool copy_dataset(const File& source, const std::string& object);
-  void copy_attributes(const File& source, const std::string& object);
+  void copy_attributes(const File& source, const std::string& object) { copy_attributes(source, object, object); }
+  void copy_attributes(const File& source, const std::string& object, const std::string& goal);  // to another name
 
  private:
   explicit File(std::shared_ptr<const FileState> state) : state_(std::move(state)) {}

@@ -100,19 +100,19 @@ void File::set_text(const std::string& object, const std::string& name, std::str
   check(H5Awrite(handle.id(), type.id(), bytes.data()), ErrorKind::io, "cannot write the attribute", place);
 }
 
-void File::copy_attributes(const File& source, const std::string& object) {
+void File::copy_attributes(const File& source, const std::string& object, const std::string& goal) {
   const auto guard = detail::lock();
   for (const std::string& name : source.attributes(object)) {
-    if (has_attribute(object, name)) continue;
+    if (has_attribute(goal, name)) continue;
     const std::string place = source.where(object + "@" + name);
     const Attribute from = open_attribute(source.state_->file.id(), object, name, source.state_->most_bytes, place);
     if (detail::is_text(from.type.id()) && from.count == 1) {
-      set_text(object, name, source.text(object, name));
+      set_text(goal, name, source.text(object, name));
     } else if (const auto type = detail::number_type(from.type.id())) {
       std::vector<char> bytes(from.count * bytes_of(*type));
       check(H5Aread(from.handle.id(), detail::native_type(*type), bytes.data()), ErrorKind::input,
             "cannot read the attribute", place);
-      set_attribute(object, name, *type, from.count, bytes.data());
+      set_attribute(goal, name, *type, from.count, bytes.data());
     }
   }
 }

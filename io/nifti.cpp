@@ -300,6 +300,16 @@ std::vector<float> values_of(const Nifti& volume) {
   return values;
 }
 
+std::vector<float> finite_values_of(const Nifti& volume, const fs::path& path) {
+  std::vector<float> values = values_of(volume);
+  if (const uint64_t bad = first_non_finite(NumberType::f32, values.data(), values.size()); bad < values.size())
+    fail(ErrorKind::input,
+         fmt::format("voxel ({}, {}, {}) is NaN or infinite", bad % volume.size[0],
+                     bad / volume.size[0] % volume.size[1], bad / (volume.size[0] * volume.size[1])),
+         path.string(), "replace such voxels, e.g. by 0");
+  return values;
+}
+
 void store_values(const Nifti& volume, const float* values, uint64_t count, void* stored) {
   with_number_type(volume.type, [&](auto zero) {
     using T = decltype(zero);

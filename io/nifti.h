@@ -41,6 +41,9 @@ Nifti like(const Nifti& volume, NumberType type);
 
 std::vector<float> values_of(const Nifti& volume);  // slope * stored + inter
 
+// The same; a value that is NaN or infinite is an ErrorKind::input that names its voxel and `path`.
+std::vector<float> finite_values_of(const Nifti& volume, const std::filesystem::path& path);
+
 // Values to what is stored: undoes slope and inter, rounds and clamps integers.
 void store_values(const Nifti& volume, const float* values, uint64_t count, void* stored);
 

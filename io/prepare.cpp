@@ -2,8 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <set>
 
+#include "io/holdout.h"
 #include "io/nifti.h"
 #include "io/stack.h"
 #include "io/volume.h"
@@ -30,11 +32,8 @@ std::string stem_of(const fs::path& path) {
 // Takes slices one by one and keeps those that show something.
 class Collector {
  public:
-  explicit Collector(const PrepareOptions& options)
-      : options_(options),
-        writer_(options.out, options.overwrite),
-        square_(options.size * options.size),
-        pixels_(square_.size()) {
+  Collector(const PrepareOptions& options, const fs::path& goal, bool overwrite)
+      : options_(options), writer_(goal, overwrite), square_(options.size * options.size), pixels_(square_.size()) {
     writer_.declare("images", NumberType::u8, {0, options.size, options.size});
     info_.modality = options.modality;
     info_.intensity_range = Range{0, 255};
@@ -124,15 +123,10 @@ void check_resampled(const std::array<uint64_t, 3>& size, const std::array<doubl
 void prepare_volume(const fs::path& path, const PrepareOptions& options, Collector& out) {
   const Nifti volume = read_nifti(path, options.most_bytes);
   out.progress(0.3);
-  const std::vector<float> voxels = values_of(volume);
+  const std::vector<float> voxels = finite_values_of(volume, path);
   const AxialCut cut(volume);
   std::array<uint64_t, 3> size = {cut.count(), cut.height(), cut.width()};
   const uint64_t pixels = size[1] * size[2];
-  if (const uint64_t bad = first_non_finite(NumberType::f32, voxels.data(), voxels.size()); bad < voxels.size())
-    fail(ErrorKind::input,
-         fmt::format("voxel ({}, {}, {}) is NaN or infinite", bad % volume.size[0],
-                     bad / volume.size[0] % volume.size[1], bad / (volume.size[0] * volume.size[1])),
-         path.string(), "replace such voxels, e.g. by 0");
   const Range range = robust_range([&](const auto& visit) { visit(voxels); });
 
   std::vector<float> slices(voxels.size());
@@ -201,6 +195,37 @@ void prepare_stack(const fs::path& path, const PrepareOptions& options, Collecto
   }
 }
 
+PrepareSummary collect(const PrepareOptions& options, const fs::path& goal, bool overwrite) {
+  Collector out(options, goal, overwrite);
+  for (const fs::path& path : options.inputs) {
+    out.begin_input(path);
+    out.progress(0);
+    is_nifti_name(path) ? prepare_volume(path, options, out) : prepare_stack(path, options, out);
+    out.progress(1);
+  }
+  return out.finish();
+}
+
+// What can only be decided when all slices are known: collects them in a file beside the output, then divides that.
+PrepareSummary collect_and_divide(const PrepareOptions& options) {
+  for (const fs::path& goal : {options.out, options.holdout_out}) AtomicFile::check(goal, options.overwrite);
+  const AtomicFile whole(options.out.string() + ".whole", true);  // never committed: gone when we leave
+  PrepareSummary summary = collect(options, whole.temporary(), true);
+  const StackInfo info = StackReader(whole.temporary()).info();
+  const Holdout holdout = choose_holdout(info, *options.holdout, options.seed);
+  divide_stack(whole.temporary(), holdout, options.out, options.holdout_out, options.overwrite);
+
+  std::set<std::string> kept, held;
+  for (uint64_t s = 0; s < info.count; ++s) (holdout.held[s] ? held : kept).insert(info.subject[s]);
+  for (const std::string& name : summary.subjects)
+    if (held.contains(name)) summary.held_subjects.push_back(name);
+  std::erase_if(summary.subjects, [&](const std::string& name) { return !kept.contains(name); });
+  summary.held_slices = static_cast<uint64_t>(std::ranges::count(holdout.held, true));
+  summary.slices -= summary.held_slices;
+  summary.shared_subject = holdout.shared_subject;
+  return summary;
+}
+
 }  // namespace
 
 PrepareSummary prepare(const PrepareOptions& options) {
@@ -212,14 +237,15 @@ PrepareSummary prepare(const PrepareOptions& options) {
          "1 is usual");
   if (!(options.min_foreground >= 0 && options.min_foreground <= 1))
     fail(ErrorKind::usage, "the foreground is a fraction", "--min-foreground", "choose 0 to 1, 0.05 is usual");
-  Collector out(options);
-  for (const fs::path& path : options.inputs) {
-    out.begin_input(path);
-    out.progress(0);
-    is_nifti_name(path) ? prepare_volume(path, options, out) : prepare_stack(path, options, out);
-    out.progress(1);
-  }
-  return out.finish();
+  if (options.holdout.has_value() == options.holdout_out.empty())
+    fail(ErrorKind::usage, "--holdout and --holdout-out belong together", {},
+         "e.g. --holdout 0.1 --holdout-out validation.h5");
+  if (!options.holdout) return collect(options, options.out, options.overwrite);
+  if (!(*options.holdout > 0 && *options.holdout < 1))
+    fail(ErrorKind::usage, "what is held out is a fraction between 0 and 1", "--holdout", "0.1 is usual");
+  if (fs::weakly_canonical(fs::absolute(options.out)) == fs::weakly_canonical(fs::absolute(options.holdout_out)))
+    fail(ErrorKind::usage, "both outputs are one file", options.holdout_out.string(), "choose another --holdout-out");
+  return collect_and_divide(options);
 }
 
 }  // namespace ipa

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,10 @@ struct PrepareOptions {
   uint64_t size = 256;           // side of the slices
   double min_foreground = 0.05;  // slices with a smaller part of pixels above 10 of 255 are dropped
   std::string modality = {};     // empty: that of the first stack that names one
+  // A part is kept out of training and written to a stack of its own (io/holdout.h says which); both or neither.
+  std::optional<double> holdout = {};  // fraction of the subjects, or of the slices of a single subject
+  std::filesystem::path holdout_out = {};
+  uint64_t seed = 0;  // draws those subjects
   uint64_t most_bytes = uint64_t{16} << 30;
   // Called with the fraction done (0..1) and the input at work.
   std::function<void(double, const std::filesystem::path&)> progress = {};
@@ -29,9 +34,12 @@ struct PreparedInput {
 };
 
 struct PrepareSummary {
-  uint64_t slices = 0, dropped = 0;
-  std::vector<std::string> subjects;
+  uint64_t slices = 0, dropped = 0;   // in `out`; left out of everything
+  std::vector<std::string> subjects;  // in `out`
   std::vector<PreparedInput> inputs;
+  uint64_t held_slices = 0;  // in `holdout_out`
+  std::vector<std::string> held_subjects;
+  bool shared_subject = false;  // both hold slices of the only subject
 };
 
 // What is done to each subject (a volume, or the slices of one subject in a stack):

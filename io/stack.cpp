@@ -189,7 +189,10 @@ std::vector<std::string> StackWriter::copy_extras(const StackReader& source) {
     if (++groups > most_groups) fail(ErrorKind::input, "too many groups, or groups in a circle", from.path().string());
     for (const std::string& member : from.members(group.empty() ? "/" : group)) {
       const std::string name = group.empty() ? member : group + "/" + member;
-      if (name == plain(source.info().dataset)) continue;
+      if (name == plain(source.info().dataset)) {
+        if (arrays_.contains("images")) file_.copy_attributes(from, name, "images");
+        continue;
+      }
       if (from.is_group(name)) {
         if (!file_.exists(name)) file_.create_group(name);
         file_.copy_attributes(from, name);

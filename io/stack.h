@@ -70,8 +70,8 @@ class StackWriter {
   void describe(const StackInfo& info);  // subject, slice_index, spacing, modality, source, intensity_range
   hdf5::File& file() { return file_; }   // for what else is to be stored
 
-  // Copies every dataset and attribute of the source that is not here yet, but for the source's images; returns the
-  // names of those of a kind that cannot be copied.
+  // Copies every dataset and attribute of the source that is not here yet, but of the source's images only the
+  // attributes, to "images"; returns the names of the datasets of a kind that cannot be copied.
   std::vector<std::string> copy_extras(const StackReader& source);
 
   void commit();  // every declared array must be full
