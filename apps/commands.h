@@ -14,5 +14,6 @@ void declare_train(Command& command);
 void declare_inpaint(Command& command);
 void declare_export(Command& command);
 void declare_import(Command& command);
+void declare_evaluate(Command& command);
 
 }  // namespace ipa

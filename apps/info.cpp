@@ -1,4 +1,4 @@
-// ipamedgan info: what a file holds.
+// ipamedgan info: what a file holds, what settings describe.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -9,9 +9,11 @@
 #include <numeric>
 
 #include "apps/commands.h"
+#include "apps/info_model.h"
 #include "apps/output.h"
 #include "apps/slices.h"
 #include "engine/error.h"
+#include "io/checkpoint.h"
 #include "io/nifti.h"
 #include "io/stack.h"
 
@@ -22,7 +24,10 @@ using Json = nlohmann::ordered_json;
 
 struct Arguments {
   std::filesystem::path file;
-  std::string dataset;
+  std::string dataset, preset;
+  std::optional<std::filesystem::path> config;
+  std::vector<std::string> set;
+  bool memory = false;
 };
 
 struct Extent {  // of values
@@ -128,17 +133,40 @@ void show_volume(const Arguments& arguments, const Common& common) {
 }
 
 void run(const Arguments& arguments, const Common& common) {
-  is_nifti_name(arguments.file) ? show_volume(arguments, common) : show_stack(arguments, common);
+  const bool settings_given = !arguments.preset.empty() || arguments.config || !arguments.set.empty();
+  if (arguments.file.empty()) {
+    const Settings settings = load_settings(arguments.preset, arguments.config, arguments.set);
+    show_settings(settings, arguments.preset.empty() ? "paper" : arguments.preset, arguments.memory, common);
+    return;
+  }
+  if (settings_given)
+    fail(ErrorKind::usage, "a file has its own settings", arguments.file.string(),
+         "give either a file or --preset, --config and --set");
+  const bool volume = is_nifti_name(arguments.file);
+  if (!volume && (std::filesystem::is_directory(arguments.file) || is_checkpoint(arguments.file))) {
+    show_checkpoint(arguments.file, arguments.memory, common);
+    return;
+  }
+  if (arguments.memory)
+    fail(ErrorKind::usage, "--memory is about networks, not slices", arguments.file.string(),
+         "give a run, a checkpoint or a preset");
+  volume ? show_volume(arguments, common) : show_stack(arguments, common);
 }
 
 }  // namespace
 
 void declare_info(Command& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.describe("Shows what a stack of slices or a NIfTI volume holds.", "",
-                   {"info train.h5", "info scan.nii.gz --json"});
-  command.option("FILE", "", arguments->file, "Stack (HDF5) or volume (.nii, .nii.gz)", Need::required);
+  command.describe("Shows what a run, a checkpoint, a stack or a volume holds, or which networks settings describe.",
+                   "Without a file: the networks of a preset, with --config and --set laid over it as in train.",
+                   {"info runs/a", "info train.h5", "info scan.nii.gz --json", "info --preset practical --memory",
+                    "info --set net.width=16 --set train.batch=4 --memory --json"});
+  command.option("FILE", "", arguments->file, "Run folder, checkpoint, stack (HDF5) or volume (.nii, .nii.gz)");
   command.option("--dataset", "PATH", arguments->dataset, "A stack's dataset (default: images, image, data, ...)");
+  command.option("--preset", "NAME", arguments->preset, "paper (default), practical or demo");
+  command.option("--config", "F.toml", arguments->config, "Settings laid over the preset");
+  command.option("--set", "KEY=VALUE", arguments->set, "One setting, laid over both; may be repeated");
+  command.flag("--memory", arguments->memory, "The memory plan of a training step and of inference");
   command.run([arguments](const Common& common) { run(*arguments, common); });
 }
 

@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
                                 {"inpaint", ipa::declare_inpaint},
                                 {"export", ipa::declare_export},
                                 {"import", ipa::declare_import},
+                                {"evaluate", ipa::declare_evaluate},
                                 {"score", ipa::declare_score},
                                 {"info", ipa::declare_info}});
 }

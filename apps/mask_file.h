@@ -18,6 +18,7 @@ class MaskFile {
 
   std::int64_t count() const { return count_; }
   PlaneSize size() const { return size_; }
+  const std::filesystem::path& path() const { return path_; }
   // The mask of a slice: mask i where the counts are equal, else mask i mod count.
   void read(std::int64_t slice, std::span<std::uint8_t> out) const;  // out: size().pixels() values, 0 or 1
   MaskSet read_all() const;                                          // square masks only (ErrorKind::input)

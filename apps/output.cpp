@@ -10,10 +10,12 @@
 
 namespace ipa {
 
-void print_json(const nlohmann::ordered_json& object) {
+std::string json_text(const nlohmann::ordered_json& object) {
   // Names of files and subjects need not be UTF-8.
-  print_line(object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  return object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
+
+void print_json(const nlohmann::ordered_json& object) { print_line(json_text(object)); }
 
 void print_line(std::string_view text) { fmt::print("{}\n", text); }
 

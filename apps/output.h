@@ -2,13 +2,15 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <string_view>
 
 #include "apps/command_line.h"
 
 namespace ipa {
 
-void print_json(const nlohmann::ordered_json& object);  // indented; NaN and infinity become null
+std::string json_text(const nlohmann::ordered_json& object);  // indented; NaN and infinity become null
+void print_json(const nlohmann::ordered_json& object);
 void print_line(std::string_view text);
 
 void note(const Common& common, std::string_view text);  // "ipamedgan: TEXT", not with --quiet

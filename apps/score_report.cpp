@@ -33,6 +33,30 @@ Json summary_json(const Summary& summary) {
   return result;
 }
 
+bool has_pixels(const ScoreRow& row, Region region) { return !std::isnan(row.scores[region].mse); }
+
+std::string metric_columns() {
+  std::string text;
+  for (const Metric& metric : all_metrics) text += fmt::format(",{}", metric.name);
+  return text;
+}
+
+std::string metric_cells(const Scores& scores) {
+  std::string text;
+  for (const Metric& metric : all_metrics) {
+    const double value = scores.*metric.member;
+    text += std::isnan(value) ? ",nan" : fmt::format(",{}", value);
+  }
+  return text;
+}
+
+std::string csv_cell(const std::string& value) {
+  if (value.find_first_of(",\"\r\n") == value.npos) return value;
+  std::string text = "\"";
+  for (const char c : value) text += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return text + '"';
+}
+
 }  // namespace
 
 Json scores_json(const ScoreTable& table) {
@@ -50,18 +74,22 @@ Json scores_json(const ScoreTable& table) {
 }
 
 std::string per_slice_csv(const ScoreTable& table, const std::string& method) {
-  std::string text = "slice,region,ssim,psnr,mse,uqi,uqi_sewar\n";
+  std::string text = fmt::format("slice,region{}\n", metric_columns());
   for (const ScoreRow& row : table.rows(method))
-    for (const Region region : all_regions) {
-      const Scores& scores = row.scores[region];
-      if (std::isnan(scores.mse)) continue;
-      text += fmt::format("{},{}", row.slice, region_name(region));
-      for (const Metric& metric : all_metrics) {
-        const double value = scores.*metric.member;
-        text += std::isnan(value) ? ",nan" : fmt::format(",{}", value);
-      }
-      text += '\n';
-    }
+    for (const Region region : all_regions)
+      if (has_pixels(row, region))
+        text += fmt::format("{},{}{}\n", row.slice, region_name(region), metric_cells(row.scores[region]));
+  return text;
+}
+
+std::string per_slice_csv(const ScoreTable& table) {
+  std::string text = fmt::format("method,slice,subject,region{}\n", metric_columns());
+  for (const std::string& method : table.methods())
+    for (const ScoreRow& row : table.rows(method))
+      for (const Region region : all_regions)
+        if (has_pixels(row, region))
+          text += fmt::format("{},{},{},{}{}\n", method, row.slice, csv_cell(row.subject), region_name(region),
+                              metric_cells(row.scores[region]));
   return text;
 }
 

@@ -118,6 +118,10 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, bool with_adam) {
   return c;
 }
 
+bool is_checkpoint(const std::filesystem::path& path) {
+  return has_seal(path) || hdf5::File::open(path).exists("weights");
+}
+
 std::string creation_info() {
   char host[256] = "unknown";
   ::gethostname(host, sizeof host - 1);

@@ -49,6 +49,9 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& check
 // All of it verified, or ErrorKind::input naming the file; without `with_adam`, `adam` stays empty (for inference).
 Checkpoint read_checkpoint(const std::filesystem::path& path, bool with_adam = true);
 
+// Whether the file is meant as a checkpoint (sealed, or with /weights): whole or damaged is read_checkpoint's to say.
+bool is_checkpoint(const std::filesystem::path& path);
+
 std::string creation_info();  // "2026-01-31T12:34:56Z on HOST"
 
 }  // namespace ipa

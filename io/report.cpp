@@ -47,7 +47,7 @@ void add_highlights(Page& page, const Report& report) {
 }
 
 // The best mean of a metric in a region, as it is printed: figures that look the same are equally good.
-std::string best_of(const ScoreTable& t, size_t region, size_t metric) {
+std::string best_of(const FigureTable& t, size_t region, size_t metric) {
   std::optional<double> best;
   for (size_t method = 0; method < t.methods.size(); ++method) {
     const auto mean = t.figures[(method * t.regions.size() + region) * t.metrics.size() + metric].mean;
@@ -57,7 +57,7 @@ std::string best_of(const ScoreTable& t, size_t region, size_t metric) {
   return best ? fmt::format("{:.{}f}", *best, t.metrics[metric].decimals) : "";
 }
 
-void add_scores(Page& page, const ScoreTable& t) {
+void add_scores(Page& page, const FigureTable& t) {
   require(t.figures.size() == t.methods.size() * t.regions.size() * t.metrics.size(), "report: a figure per cell");
   page.raw("<section><h2>Scores</h2><div class=\"wide\"><table><thead><tr><th></th>");
   for (const auto& metric : t.metrics)

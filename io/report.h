@@ -14,7 +14,7 @@
 namespace ipa {
 
 // Figures of methods in regions. The best mean of each metric in a region is marked.
-struct ScoreTable {
+struct FigureTable {
   struct Metric {
     std::string name;
     int decimals = 3;
@@ -52,7 +52,7 @@ struct Report {
   std::string title, subtitle;
   std::string notice = "Research use only. Synthesised content; not for diagnostic use.";
   std::vector<Highlight> highlights;
-  std::optional<ScoreTable> scores;
+  std::optional<FigureTable> scores;
   std::optional<FalseChange> false_change;
   std::vector<ReportCase> cases;
   TextTable subjects;  // one row per subject

@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/error.h"
@@ -14,6 +15,7 @@ namespace ipa {
 namespace {
 
 constexpr size_t kSealBytes = 64;
+constexpr std::string_view kSealMark = "ipaseal1 ";
 
 // The seal of the first `length` bytes.
 std::string seal_of(std::ifstream& in, uint64_t length, const std::filesystem::path& path) {
@@ -25,7 +27,7 @@ std::string seal_of(std::ifstream& in, uint64_t length, const std::filesystem::p
     fingerprint.bytes(block.data(), count);
     left -= count;
   }
-  return fmt::format("{:<{}}\n", fmt::format("ipaseal1 {:016x} {}", length, fingerprint.hex()), kSealBytes - 1);
+  return fmt::format("{:<{}}\n", fmt::format("{}{:016x} {}", kSealMark, length, fingerprint.hex()), kSealBytes - 1);
 }
 
 std::ifstream open(const std::filesystem::path& path) {
@@ -50,6 +52,15 @@ void seal_file(const std::filesystem::path& path) {
   if (!out.write(seal.data(), kSealBytes) || !out.flush()) fail_errno("cannot write", path);
 }
 
+bool has_seal(const std::filesystem::path& path) {
+  const uint64_t size = size_of(path);
+  if (size < kSealBytes) return false;
+  std::ifstream in = open(path);
+  std::string start(kSealMark.size(), '\0');
+  in.seekg(static_cast<std::streamoff>(size - kSealBytes));
+  return in.read(start.data(), static_cast<std::streamsize>(start.size())) && start == kSealMark;
+}
+
 void check_seal(const std::filesystem::path& path) {
   const uint64_t size = size_of(path);
   std::ifstream in = open(path);
@@ -61,7 +72,7 @@ void check_seal(const std::filesystem::path& path) {
   std::string found(kSealBytes, '\0');
   if (!in.read(found.data(), kSealBytes)) fail_errno("cannot read", path);
   if (found == wanted) return;
-  if (!found.starts_with("ipaseal1 "))
+  if (!found.starts_with(kSealMark))
     damaged("the file does not end in our seal: cut short, changed, or of another program");
   damaged("the file is damaged: its content does not match its seal");
 }

@@ -8,5 +8,6 @@ namespace ipa {
 
 void seal_file(const std::filesystem::path& path);   // appends it; throws ErrorKind::io
 void check_seal(const std::filesystem::path& path);  // throws ErrorKind::input where content and seal do not agree
+bool has_seal(const std::filesystem::path& path);    // a glance at its end, nothing verified
 
 }  // namespace ipa

@@ -27,7 +27,7 @@ ipa::Report sample() {
   r.title = "ipA-MedGAN: evaluation " + kHostile;
   r.subtitle = "13 subjects, 439 slices";
   r.highlights = {{"24.1 dB", "PSNR in the mask", "corrupted input: 12.3 dB"}, {"0.981", "SSIM, whole image", ""}};
-  r.scores = ipa::ScoreTable{{"corrupted", "composite"}, {"whole", "mask"}, {{"SSIM", 3, true}, {"MSE", 1, false}}, {}};
+  r.scores = ipa::FigureTable{{"corrupted", "composite"}, {"whole", "mask"}, {{"SSIM", 3, true}, {"MSE", 1, false}}, {}};
   r.scores->figures = {{0.9, 0.1},   {300., 20.}, {0.1, 0.05}, {{}, {}},
                        {0.95, 0.02}, {25., 4.},   {0.6, 0.2},  {410.5, {}}};
   r.false_change = ipa::Report::FalseChange{0.00123, 0.0875, 64};
@@ -103,6 +103,6 @@ TEST_CASE("a report of a title alone is a report; wrong counts of figures are ou
   ipa::Report report;
   report.title = "empty";
   CHECK_THAT(ipa::render_report(report), Catch::Contains("not for diagnostic use") && !Catch::Contains("<section>"));
-  report.scores = ipa::ScoreTable{{"a"}, {"b"}, {{"c", 3, true}}, {}};
+  report.scores = ipa::FigureTable{{"a"}, {"b"}, {{"c", 3, true}}, {}};
   CHECK_THROWS_AS(ipa::render_report(report), ipa::Error);
 }

@@ -41,3 +41,44 @@ def test_info_of_a_volume(tmp_path):
     assert result["spacing"] == pytest.approx([1, 2, 3])
     assert np.allclose(result["affine"], volume.affine[:3])
     assert "64x64x6 voxels, i16" in succeed("info", path).out
+
+
+def test_the_published_sizes_of_the_networks():
+    for arguments in ((), ("--preset", "paper")):
+        result = succeed("info", *arguments, "--json").json
+        assert [(n["name"], n["trainable_parameters"], n["output_shape"]) for n in result["networks"]] == [
+            ("generator", 14_475_964, [256, 256, 1]),
+            ("multires_unet", 7_237_982, [256, 256, 1]),
+            ("disc_global", 11_155_265, [6, 6, 1]),
+            ("disc_patch", 2_764_609, [30, 30, 1]),
+            ("vgg19", 20_024_384, [16, 16, 512]),
+        ]
+        assert result["settings"]["net.width"] == 32 and "memory" not in result
+    assert "14,475,964" in succeed("info").out
+
+
+def test_settings_shape_the_networks(tmp_path):
+    (tmp_path / "f.toml").write_text("[net]\nwidth = 16\n[data]\nsize = 128\n")
+    result = succeed("info", "--config", tmp_path / "f.toml", "--set", "net.disc_width=8", "--json").json
+    networks = {n["name"]: n for n in result["networks"]}
+    assert networks["generator"]["output_shape"] == [128, 128, 1]
+    assert networks["disc_patch"]["output_shape"] == [14, 14, 1]
+    assert 0 < networks["generator"]["trainable_parameters"] < 14_475_964 / 3
+    refuse(2, "info", "--set", "net.widht=3", says="net.widht")
+    refuse(2, "info", "--preset", "papre", says="papre")
+
+
+def test_the_memory_plan():
+    memory = succeed("info", "--preset", "demo", "--memory", "--json").json["memory"]
+    assert all(value > 0 for value in memory.values())
+    assert memory["training_total_bytes"] == memory["training_step_bytes"] + memory["training_state_bytes"]
+    assert memory["inference_bytes"] < memory["training_step_bytes"]
+    paper = succeed("info", "--memory", "--json").json
+    networks = {n["name"]: n["trainable_parameters"] for n in paper["networks"]}
+    trained = networks["generator"] + networks["disc_global"] + networks["disc_patch"]
+    assert paper["memory"]["parameters_bytes"] > 4 * networks["generator"]
+    assert paper["memory"]["training_state_bytes"] > 16 * trained  # values, gradients, two moments
+    half = succeed("info", "--preset", "demo", "--set", "train.batch=2", "--memory", "--json").json["memory"]
+    assert half["training_step_bytes"] == pytest.approx(memory["training_step_bytes"] / 2, rel=0.05)
+    text = succeed("info", "--preset", "demo", "--memory").out
+    assert "Training step, batch 4" in text and "Inference, batch 4" in text and "concat" in text

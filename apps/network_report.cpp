@@ -1,0 +1,74 @@
+#include "apps/network_report.h"
+
+#include "apps/gan_state.h"
+#include "graph/plan.h"
+#include "nets/step_graph.h"
+
+namespace ipa {
+namespace {
+
+// Describes one network in a graph of its own.
+template <class F>
+NetworkSummary summary(const char* name, const Settings& settings, std::int64_t channels, F describe) {
+  Graph graph;
+  Parameters parameters(name);
+  Layers layers(graph, parameters, Mode::training, {}, Init::zero);
+  const std::int64_t side = settings.data.size;
+  const Value output = describe(layers, graph.input("x", {{1, side, side, channels}}));
+  return {name, parameters.trainable_count(), output.shape()};
+}
+
+std::size_t bytes_of(const Parameters& parameters, int copies) {
+  constexpr auto width = static_cast<std::int64_t>(sizeof(float));
+  const std::int64_t statistics = parameters.count() - parameters.trainable_count();
+  const auto trainable = static_cast<std::int64_t>(parameters.flat_spec().bytes());
+  return static_cast<std::size_t>(copies * trainable + width * statistics);
+}
+
+}  // namespace
+
+std::vector<NetworkSummary> describe_networks(const Settings& s) {
+  auto discriminator = [&](DiscriminatorKind kind) {
+    return summary(network_name(kind), s, 2,
+                   [&](Layers& layers, Value x) { return discriminate(layers, x, kind, s.net.disc_width).score; });
+  };
+  return {
+      summary("generator", s, 1, [&](Layers& layers, Value x) { return generator(layers, x, s.net); }),
+      summary("multires_unet", s, 1,
+              [&](Layers& layers, Value x) { return multires_unet(layers, x, s.net.width, Head::image); }),
+      discriminator(DiscriminatorKind::global),
+      discriminator(DiscriminatorKind::patch),
+      summary("vgg19", s, 1,
+              [](Layers& layers, Value x) { return vgg19_features(layers, x, vgg19_convolutions).back(); }),
+  };
+}
+
+MemoryPlan plan_memory(const Settings& settings) {
+  MemoryPlan result;
+  result.batch = settings.train.batch;
+  {
+    Gan gan;
+    const StepGraph step(gan, step_options(settings, settings.train.batch));
+    const Plan planned = plan(step.graph, step.outputs());
+    result.training_step_bytes = planned.arena_bytes;
+    result.training_table = memory_table(planned);
+    constexpr int with_gradients_and_moments = 4;
+    for (const Parameters* p : {&gan.generator, &gan.disc_global, &gan.disc_patch})
+      result.training_state_bytes += bytes_of(*p, with_gradients_and_moments);
+    result.training_state_bytes += bytes_of(gan.vgg19, 1);
+    result.parameters_bytes = bytes_of(gan.generator, 1);
+  }
+  Graph graph;
+  Parameters parameters("generator");
+  Layers layers(graph, parameters, Mode::inference, generator_batch_norm(settings.net), Init::glorot_uniform);
+  const std::int64_t side = settings.data.size;
+  const Value output = generator(layers, graph.input("input", {{settings.train.batch, side, side, 1}}), settings.net);
+  const Plan planned = plan(graph, std::vector{output});
+  result.inference_bytes = planned.arena_bytes;
+  result.inference_table = memory_table(planned);
+  for (const Graph::Info& info : graph.infos())
+    if (info.kind == Graph::Kind::state) result.folded_bytes += info.spec.bytes();
+  return result;
+}
+
+}  // namespace ipa
