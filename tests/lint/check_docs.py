@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Documentation against the repository: in README and docs every path, subcommand, option and settings key exists, every relative link
-and its anchor resolves; the user guide names every subcommand, option and settings key there is.
+and its anchor resolves; the user guide names every subcommand, option and settings key there is, with its value in each preset.
 
     check_docs.py ROOT [BINARY]     BINARY: built ipamedgan, whose --help tells the options; without it, the sources of apps/
 """
-import pathlib, re, subprocess, sys
+import pathlib, re, subprocess, sys, tomllib
 
 ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
 BINARY = sys.argv[2] if len(sys.argv) > 2 else None
@@ -93,11 +93,27 @@ def gaps(known, keys):
     yield from (f"option {o} of {name} is not explained" for name in known for o in sorted(known[name] - words))
     yield from (f"setting {key} is not explained" for key in sorted(keys) if f"`{key}`" not in text)
 
+def preset_problems():
+    """The columns of the guide's table of settings that are headed by a preset's name."""
+    rows = [[cell.strip().strip("`") for cell in line.split("|")[1:-1]]
+            for line in (ROOT / "docs/user_guide.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    presets = {path.stem: tomllib.loads(path.read_text()) for path in (ROOT / "apps/presets").glob("*.toml")}
+    head = next(row for row in rows if row[0] == "key")
+    for row in rows:
+        table, _, key = row[0].partition(".")
+        for name, preset in presets.items():
+            if table not in presets["paper"] or key not in presets["paper"][table]:
+                continue
+            value = preset.get(table, {}).get(key, presets["paper"][table][key])
+            shown = row[head.index(name)]
+            if str(value).lower() != shown and not (type(value) in (int, float) and float(shown) == value):
+                yield f"{row[0]} of preset {name} is {value}, not {shown}"
+
 known = commands()
 keys = set(re.findall(r'\{"([a-z]+\.[a-z0-9_]+)"', text_of([ROOT / "apps/settings_keys.cpp"])))
 tools = [*(ROOT / "scripts").iterdir(), *(ROOT / "bench").glob("*.cpp"), *(ROOT / "tests/golden").glob("*.py")]
 other_options = set(OPTION.findall(text_of(tools))) | {"--build", "--install", "--prefix", "--preset", "--version", "--logdir"}
 found = [f"{page.relative_to(ROOT)}:{number}: {text}" for page in PAGES for number, text in problems(page, known, other_options, keys)]
-found += [f"docs/user_guide.md: {text}" for text in gaps(known, keys)]
+found += [f"docs/user_guide.md: {text}" for text in [*gaps(known, keys), *preset_problems()]]
 print("\n".join(found) or f"docs: {len(PAGES)} pages agree with {len(known)} subcommands and {len(keys)} settings")
 sys.exit(bool(found))
