@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Documentation against the repository: in README and docs every path, subcommand, option and settings key exists, every relative link
-and its anchor resolves; the user guide names every subcommand, option and settings key there is, with its value in each preset.
+and its anchor resolves; so do references to these pages in sources; the user guide names every subcommand, option and settings key there is, with its value in each preset.
 
     check_docs.py ROOT [BINARY]     BINARY: built ipamedgan, whose --help tells the options; without it, the sources of apps/
 """
@@ -93,6 +93,16 @@ def gaps(known, keys):
     yield from (f"option {o} of {name} is not explained" for name in known for o in sorted(known[name] - words))
     yield from (f"setting {key} is not explained" for key in sorted(keys) if f"`{key}`" not in text)
 
+def reference_problems():
+    """`docs/PAGE.md, "Heading"` in the comments of sources."""
+    sources = (p for folder in FOLDERS.split("|") for p in (ROOT / folder).rglob("*") if p.suffix in {".h", ".cpp", ".cu", ".cuh", ".toml"})
+    for path in sources:
+        comments = re.sub(r"\n\s*(?://|#)\s*", " ", path.read_text(encoding="utf-8"))
+        for page, heading in re.findall(r'docs/(\w+\.md)(?:,? \\?"([\w -]+)\\?")?', comments):
+            goal = ROOT / "docs" / page
+            if not goal.exists() or heading and heading.lower().replace(" ", "-") not in anchors(goal):
+                yield f"{path.relative_to(ROOT)}: docs/{page} has no heading {heading}" if goal.exists() else f"{path.relative_to(ROOT)}: no docs/{page}"
+
 def preset_problems():
     """The columns of the guide's table of settings that are headed by a preset's name."""
     rows = [[cell.strip().strip("`") for cell in line.split("|")[1:-1]]
@@ -115,5 +125,6 @@ tools = [*(ROOT / "scripts").iterdir(), *(ROOT / "bench").glob("*.cpp"), *(ROOT 
 other_options = set(OPTION.findall(text_of(tools))) | {"--build", "--install", "--prefix", "--preset", "--version", "--logdir"}
 found = [f"{page.relative_to(ROOT)}:{number}: {text}" for page in PAGES for number, text in problems(page, known, other_options, keys)]
 found += [f"docs/user_guide.md: {text}" for text in [*gaps(known, keys), *preset_problems()]]
+found += reference_problems()
 print("\n".join(found) or f"docs: {len(PAGES)} pages agree with {len(known)} subcommands and {len(keys)} settings")
 sys.exit(bool(found))
