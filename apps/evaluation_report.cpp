@@ -15,8 +15,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t ssim_index = 0, psnr_index = 1;
-static_assert(all_metrics[ssim_index].name == "ssim" && all_metrics[psnr_index].name == "psnr");
+constexpr std::size_t ssim_index = 0, psnr_index = 1, mse_index = 2;
+static_assert(all_metrics[ssim_index].name == "ssim" && all_metrics[psnr_index].name == "psnr" &&
+              all_metrics[mse_index].name == "mse");
 
 std::optional<double> finite(double value) { return std::isfinite(value) ? std::optional(value) : std::nullopt; }
 
@@ -34,16 +35,19 @@ FigureTable figure_table(const ScoreTable& scores) {
   for (const std::string& method : table.methods) {
     const Summary summary = scores.summary(method);
     for (const Region region : all_regions)
-      for (std::size_t m = 0; m < all_metrics.size(); ++m)
-        table.figures.push_back({finite(summary.at(region, m).mean), finite(summary.at(region, m).std)});
+      for (std::size_t m = 0; m < all_metrics.size(); ++m) {
+        const bool equal = m == psnr_index && summary.at(region, mse_index).mean == 0;  // in every slice
+        table.figures.push_back(
+            {equal ? INFINITY : finite(summary.at(region, m).mean), finite(summary.at(region, m).std)});
+      }
   }
   return table;
 }
 
 TextTable subject_table(const ScoreTable& scores) {
-  TextTable table{{"subject", "slices", "corrupted", "harmonic", "raw", "composite, PSNR in the mask",
-                   "SSIM in the mask", "SSIM of the whole"},
-                  {}};
+  TextTable table{
+      {"subject", "slices", "PSNR in the mask: corrupted", "harmonic", "raw", "composite", "its SSIM: mask", "whole"},
+      {}};
   const auto corrupted = scores.subject_summaries("corrupted"), harmonic = scores.subject_summaries("harmonic"),
              raw = scores.subject_summaries("raw");
   for (const auto& [subject, summary] : scores.subject_summaries("composite")) {
@@ -70,12 +74,11 @@ ReportCase report_case(const char* rank, std::int64_t slice, const ScoreTable& s
   ReportCase result;
   result.rank = rank;
   result.caption = fmt::format("slice {}{}", slice, row.subject.empty() ? "" : " of " + row.subject);
-  result.panels = {
-      {"input", picture(made.corrupted)},
-      {"output", picture(made.composite)},
-      {"target", picture(made.target)},
-      {"difference (blue: darker, red: brighter)", difference_image(difference, size.height, size.width, limit)},
-      {"change map", overlay_image(picture(made.corrupted), made.change)}};
+  result.panels = {{"input", picture(made.corrupted)},
+                   {"output", picture(made.composite)},
+                   {"target", picture(made.target)},
+                   {"difference", difference_image(difference, size.height, size.width, limit)},
+                   {"change map", overlay_image(picture(made.corrupted), made.change)}};
   for (const char* method : {"composite", "harmonic", "corrupted"}) {
     const Scores& s = scores.rows(method)[static_cast<std::size_t>(slice)].scores[Region::mask];
     result.figures.emplace_back(fmt::format("{}, PSNR in the mask", method), shown(s.psnr, 2, " dB"));

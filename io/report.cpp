@@ -46,15 +46,19 @@ void add_highlights(Page& page, const Report& report) {
   page.raw("</div>\n");
 }
 
+std::string figure_text(double value, int decimals) {
+  return std::isinf(value) ? "∞" : fmt::format("{:.{}f}", value, decimals);
+}
+
 // The best mean of a metric in a region, as it is printed: figures that look the same are equally good.
 std::string best_of(const FigureTable& t, size_t region, size_t metric) {
   std::optional<double> best;
   for (size_t method = 0; method < t.methods.size(); ++method) {
     const auto mean = t.figures[(method * t.regions.size() + region) * t.metrics.size() + metric].mean;
-    if (mean && std::isfinite(*mean) && (!best || (t.metrics[metric].higher_is_better ? *mean > *best : *mean < *best)))
+    if (mean && !std::isnan(*mean) && (!best || (t.metrics[metric].higher_is_better ? *mean > *best : *mean < *best)))
       best = mean;
   }
-  return best ? fmt::format("{:.{}f}", *best, t.metrics[metric].decimals) : "";
+  return best ? figure_text(*best, t.metrics[metric].decimals) : "";
 }
 
 void add_scores(Page& page, const FigureTable& t) {
@@ -71,7 +75,7 @@ void add_scores(Page& page, const FigureTable& t) {
       for (size_t metric = 0; metric < t.metrics.size(); ++metric) {
         const auto& figure = t.figures[(method * t.regions.size() + region) * t.metrics.size() + metric];
         const int decimals = t.metrics[metric].decimals;
-        const std::string mean = figure.mean ? fmt::format("{:.{}f}", *figure.mean, decimals) : "–";
+        const std::string mean = figure.mean ? figure_text(*figure.mean, decimals) : "–";
         page.add("<td class=\"n{}\">{}", figure.mean && mean == best_of(t, region, metric) ? " best" : "", mean);
         if (figure.mean && figure.std) page.add("<small>± {:.{}f}</small>", *figure.std, decimals);
         page.raw("</td>");

@@ -21,7 +21,7 @@ struct FigureTable {
     bool higher_is_better = true;
   };
   struct Figure {
-    std::optional<double> mean, std;
+    std::optional<double> mean, std;  // an infinite mean shows as such
   };
   std::vector<std::string> methods, regions;
   std::vector<Metric> metrics;

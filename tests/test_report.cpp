@@ -27,7 +27,8 @@ ipa::Report sample() {
   r.title = "ipA-MedGAN: evaluation " + kHostile;
   r.subtitle = "13 subjects, 439 slices";
   r.highlights = {{"24.1 dB", "PSNR in the mask", "corrupted input: 12.3 dB"}, {"0.981", "SSIM, whole image", ""}};
-  r.scores = ipa::FigureTable{{"corrupted", "composite"}, {"whole", "mask"}, {{"SSIM", 3, true}, {"MSE", 1, false}}, {}};
+  r.scores =
+      ipa::FigureTable{{"corrupted", "composite"}, {"whole", "mask"}, {{"SSIM", 3, true}, {"MSE", 1, false}}, {}};
   r.scores->figures = {{0.9, 0.1},   {300., 20.}, {0.1, 0.05}, {{}, {}},
                        {0.95, 0.02}, {25., 4.},   {0.6, 0.2},  {410.5, {}}};
   r.false_change = ipa::Report::FalseChange{0.00123, 0.0875, 64};
@@ -97,6 +98,11 @@ for wanted in ["<script>alert('x')</script> & \"y\"", "Research use only. Synthe
   CHECK_THAT(page, Catch::Contains("<td class=\"n best\">25.0<small>± 4.0</small></td>"));  // the lower MSE
   CHECK_THAT(page, Catch::Contains("<td class=\"n\">300.0"));
   CHECK_THAT(page, Catch::Contains("<td class=\"n\">24.1 dB</td>"));
+
+  ipa::Report equal = sample();
+  equal.scores->metrics[0].name = "PSNR";
+  equal.scores->figures[0] = {INFINITY, {}};
+  CHECK_THAT(ipa::render_report(equal), Catch::Contains("<td class=\"n best\">∞</td>"));
 }
 
 TEST_CASE("a report of a title alone is a report; wrong counts of figures are our defect", "[io]") {

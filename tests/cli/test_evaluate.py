@@ -109,6 +109,19 @@ def test_what_the_methods_are(results):
     assert scores["raw"]["mask"]["mse"] != scores["corrupted"]["mask"]["mse"]
 
 
+@pytest.mark.parametrize("method, composite", [("composite", "auto"), ("raw", "none")])
+def test_it_scores_what_inpaint_makes(trained, results, tmp_path, method, composite):
+    corrupted, made = tmp_path / "c.h5", tmp_path / "o.h5"
+    succeed("corrupt", "--in", trained.data, "--masks", trained.masks, "--hole", 0.2, "--out", corrupted)
+    succeed("inpaint", "--model", trained.run, "--in", corrupted, "--composite", composite, "--out", made)
+    scores = succeed("score", "--target", trained.data, "--output", made, "--masks", trained.masks, "--json").json
+    for region in REGIONS:
+        for metric in METRICS:
+            # A few pixels between two grey levels may round the other way.
+            wanted = pytest.approx(results[1].json[method][region][metric], rel=1e-3, abs=1e-5)
+            assert scores["output"][region][metric] == wanted
+
+
 def test_the_false_change_rate_is_that_of_the_calibration_on_the_same_slices(trained, results):
     scores = results[1].json
     calibration = succeed("info", trained.run, "--json").json["calibration"]
@@ -157,6 +170,7 @@ def test_the_report_needs_nothing_else(trained, results):
     for rank in ("worst", "median", "best"):
         assert f'<span class="rank">{rank}</span>' in page
     assert page.count("<img ") == 3 * 5  # input, output, target, difference, change map
+    assert '<td class="n best">∞</td>' in page  # PSNR of the corrupted input outside the mask
     for words in ("Generator&#39;s losses", "net.disc_width", "b, &quot;quoted&quot;", "Clean slices", "harmonic"):
         assert words in page
     with open(results[0] / "per_slice.csv", newline="") as file:
