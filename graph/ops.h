@@ -50,7 +50,7 @@ Value batch_norm(Value x, const BatchNorm& bn, Activation a = {});
 Value affine(Value x, Value scale, Value shift,
              Activation a = {});  // a(scale[c] x + shift[c]): batch norm in inference; no gradient
 
-// --- fused tails (spec.md 1.2)
+// --- fused tails (docs/numerics.md, "Generator")
 // -------------------------------------------------------------------------------------------
 // bn_out(relu(bn_shortcut(shortcut) + bn_concat(concat[f1, f2, f3]))), training mode: the end of a MultiRes block.
 Value multires_tail(Value f1, Value f2, Value f3, Value shortcut, const BatchNorm& bn_shortcut,

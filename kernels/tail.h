@@ -1,4 +1,4 @@
-// The ends of MultiRes blocks and ResPath units (spec.md 1.2) in the fewest passes over the data; packed fp32.
+// The ends of MultiRes blocks and ResPath units (docs/numerics.md) in the fewest passes over the data; packed fp32.
 //
 //   r = relu(bn_shortcut(shortcut) + inner(bn_branch(branch))),   y = bn_out(r)
 //

@@ -16,7 +16,7 @@ namespace ipa {
 
 enum class Mode { training, inference };
 
-// Batch norm's conventions differ between the networks (interface.md, "Weight names").
+// Batch norm's conventions differ between the networks (docs/numerics.md, "Batch norm").
 struct BatchNormStyle {
   float eps = 1e-5f;
   float momentum = 0.1f;  // PyTorch's sense: the weight of the new batch

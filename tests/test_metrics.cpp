@@ -124,7 +124,7 @@ TEST_CASE("a slice smaller than a window has MSE and PSNR but no SSIM or UQI", "
 }
 
 TEST_CASE("UQI is decided by the background being exactly black, SSIM is not", "[metrics]") {
-  // spec 3.4: a perfect slice but for 16 % of the background at 1 instead of 0: SSIM .9967, UQI .4952 (background 57
+  // A perfect slice but for 16 % of the background at 1 instead of 0: SSIM .9967, UQI .4952 (background 57
   // %).
   const Case c = make_case({256, 256}, "speckled");
   const Scores scores = score_slice(c.target, c.output, {}, c.size)[Region::whole];
