@@ -20,6 +20,17 @@ std::vector<float> thinned(const std::vector<float>& values, std::size_t goal) {
   return thin;
 }
 
+// Calls f(NHWC index, NCHW index) for every element.
+template <class F>
+void for_each_nchw(const Shape& s, F f) {
+  std::size_t nchw = 0;
+  for (std::int64_t n = 0; n < s.n; ++n)
+    for (std::int64_t c = 0; c < s.c; ++c)
+      for (std::int64_t p = 0; p < s.h * s.w; ++p) f((n * s.h * s.w + p) * s.c + c, nchw++);
+}
+
+bool is_gram(const NamedArray& a) { return a.shape.size() == 3; }
+
 }  // namespace
 
 Golden::Golden(const std::string& name)
@@ -33,10 +44,21 @@ const NamedArray& Golden::operator[](const std::string& name) const {
   return arrays_[found->second];
 }
 
+Shape Golden::nhwc_shape(const std::string& name) const {
+  const std::vector<std::int64_t>& s = (*this)[name].shape;
+  require(s.size() != 2 && s.size() <= 4, "golden array of two or more than four dimensions: " + name);
+  if (s.size() == 4) return {s[0], s[2], s[3], s[1]};
+  if (s.size() == 3) return {s[0], 1, s[1], s[2]};
+  return s.empty() ? scalar_shape : vector_shape(s[0]);
+}
+
 void Golden::fill(const std::string& name, const Tensor& t) const {
-  const std::vector<float>& values = (*this)[name].values;
-  require(static_cast<std::int64_t>(values.size()) == t.elements() && t.shape.c == 1, "golden image of another shape");
-  std::copy(values.begin(), values.end(), t.f32());
+  const NamedArray& a = (*this)[name];
+  require(nhwc_shape(name) == t.shape && t.packed(), "golden array of another shape: " + name);
+  if (is_gram(a))
+    std::copy(a.values.begin(), a.values.end(), t.f32());
+  else
+    for_each_nchw(t.shape, [&](std::int64_t nhwc, std::size_t nchw) { t.f32()[nhwc] = a.values[nchw]; });
 }
 
 double Golden::distance_in_float32_errors(const std::string& name, const std::vector<float>& values) const {
@@ -52,6 +74,14 @@ double Golden::distance_in_float32_errors(const std::string& name, const std::ve
   // A few numbers can come out right by luck: never ask for less than about the median of a step's gradients.
   const double error = std::max(number("float32_error/" + name), 2e-6);
   return std::sqrt(difference) / (norm > 0 ? std::sqrt(norm) : 1) / error;
+}
+
+double Golden::distance_in_float32_errors(const std::string& name, const Tensor& t) const {
+  require(t.packed(), "a golden array is compared with a packed tensor");
+  std::vector<float> values(t.f32(), t.f32() + t.elements());
+  if (!is_gram((*this)[name]))
+    for_each_nchw(t.shape, [&](std::int64_t nhwc, std::size_t nchw) { values[nchw] = t.f32()[nhwc]; });
+  return distance_in_float32_errors(name, values);
 }
 
 WeightMap Golden::under(const std::string& prefix) const {

@@ -17,10 +17,16 @@ class Golden {
   const NamedArray& operator[](const std::string& name) const;
   bool has(const std::string& name) const { return index_.contains(name); }
   double number(const std::string& name) const { return (*this)[name].values.at(0); }
-  void fill(const std::string& name, const Tensor& t) const;  // one-channel images: (N, 1, H, W) is (N, H, W, 1)
+
+  // Of the array as our tensor. Four dimensions: images NCHW are NHWC, weights OIHW are OHWI. Three, Gram matrices
+  // (N, C, C), are (N, 1, C, C) in the same order; one is a vector, none a scalar.
+  Shape nhwc_shape(const std::string& name) const;
+  void fill(const std::string& name, const Tensor& t) const;
 
   // Relative distance of `values` (thinned as the file's array is) over PyTorch float32's own distance from double.
   double distance_in_float32_errors(const std::string& name, const std::vector<float>& values) const;
+  // The same of a tensor of ours, put in the file's order first (images also where the file's array is thinned).
+  double distance_in_float32_errors(const std::string& name, const Tensor& t) const;
 
   // Arrays whose name starts with `prefix`, without it.
   WeightMap under(const std::string& prefix) const;
