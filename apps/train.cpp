@@ -34,11 +34,11 @@ std::vector<std::filesystem::path> comma_separated(const std::string& text) {
 void run(Arguments& arguments, const Common& common) {
   TrainRequest& request = arguments.request;
   request.train = comma_separated(arguments.train);
-  if (common.seed) arguments.set.push_back("train.seed=" + std::to_string(*common.seed));
   if (request.stop_at && *request.stop_at < 1)
     fail(ErrorKind::usage, "the step to stop at must be positive", "--steps", "give the number of steps to train for");
   request.settings_given = !arguments.preset.empty() || arguments.config || !arguments.set.empty();
   request.settings = load_settings(arguments.preset, arguments.config, arguments.set);
+  if (common.seed) request.seed = static_cast<std::int64_t>(*common.seed);
   request.quiet = common.quiet;
   const TrainOutcome outcome = train(request);
   if (common.json) {

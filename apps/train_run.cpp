@@ -107,18 +107,19 @@ class TrainRun {
 
   Settings effective_settings() const {
     Settings settings = request_.settings;
+    if (request_.seed) settings.train.seed = *request_.seed;
     if (latest_) {
       const Settings stored = parse_settings(latest_->settings, checkpoint_path(folder_, latest_->step).string());
-      if (request_.settings_given) {
-        std::string changed;
-        for (const std::string& key : differing_keys(stored, settings))
-          if (!may_change(key)) changed += (changed.empty() ? "" : ", ") + key;
-        if (!changed.empty())
-          fail(ErrorKind::usage, "the run was begun with other settings: " + changed, folder_.string(),
-               "go on without --preset, --config and --set, or choose another --run");
-      } else {
+      if (!request_.settings_given) {
         settings = stored;
+        if (request_.seed) settings.train.seed = *request_.seed;
       }
+      std::string changed;
+      for (const std::string& key : differing_keys(stored, settings))
+        if (!may_change(key)) changed += (changed.empty() ? "" : ", ") + key;
+      if (!changed.empty())
+        fail(ErrorKind::usage, "the run was begun with other settings: " + changed, folder_.string(),
+             "go on without --preset, --config, --set and --seed, or choose another --run");
     }
     if (request_.stop_at) settings.train.steps = *request_.stop_at;
     return settings;

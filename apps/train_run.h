@@ -15,6 +15,7 @@ struct TrainRequest {
   std::optional<std::filesystem::path> val, vgg;
   Settings settings;
   bool settings_given = false;          // else a run that goes on keeps its own
+  std::optional<std::int64_t> seed;     // laid over the settings
   std::optional<std::int64_t> stop_at;  // --steps
   bool shared_subjects = false;         // let validation have subjects of the training
   bool quiet = false;

@@ -92,7 +92,7 @@ StepGraph::Update StepGraph::update(Layers& layers, Parameters& parameters, Valu
   u.squared_norm = squared_norm(flat.gradients);
   u.enabled = all_finite({loss, u.squared_norm}, previous);
   adam(flat.values, flat.m, flat.v, flat.gradients, u.rates, u.enabled,
-       {static_cast<float>(options.optimizer.beta1), static_cast<float>(options.optimizer.beta2), 1e-8f});
+       {options.optimizer.beta1, options.optimizer.beta2, 1e-8});
   return u;
 }
 
