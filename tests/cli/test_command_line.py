@@ -33,7 +33,7 @@ def test_version_and_notice():
     (["--json", "info", "x.h5"], "options stand behind the command"),
     (["info", "--jsn", "x.h5"], ["unknown option --jsn, ipamedgan info", "did you mean --json"]),
     (["info", "a", "b"], ['nothing takes the argument "b"', "see ipamedgan info --help"]),
-    (["info"], "FILE is required"),
+    (["export"], "--model is required"),
     (["masks", "--kind", "square", "--split", "test"], "--out is required"),
     (["info", "x.h5", "--threads"], "--threads"),
     (["info", "x.h5", "--threads", "two"], '--threads takes an integer, not "two"'),
