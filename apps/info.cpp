@@ -34,6 +34,13 @@ struct Extent {  // of values
   double least = 0, most = 0, mean = 0;
 };
 
+// A file of masks is looked at by its masks.
+std::string dataset_of(const Arguments& arguments) {
+  if (!arguments.dataset.empty()) return arguments.dataset;
+  const hdf5::File file = hdf5::File::open(arguments.file);
+  return !file.exists("images") && file.exists("masks") ? "masks" : "";
+}
+
 Extent extent_of_stack(const StackReader& stack) {
   const size_t pixels = plane_size(stack).pixels();
   std::vector<char> raw(stack.slice_bytes());
@@ -64,7 +71,7 @@ std::string joined_spacing(const auto& lengths) {
 }
 
 void show_stack(const Arguments& arguments, const Common& common) {
-  const StackReader stack(arguments.file, arguments.dataset);
+  const StackReader stack(arguments.file, dataset_of(arguments));
   const StackInfo& info = stack.info();
   const Extent extent = extent_of_stack(stack);
   std::map<std::string, std::uint64_t> subjects;  // slices of each

@@ -82,3 +82,9 @@ def test_the_memory_plan():
     assert half["training_step_bytes"] == pytest.approx(memory["training_step_bytes"] / 2, rel=0.05)
     text = succeed("info", "--preset", "demo", "--memory").out
     assert "Training step, batch 8" in text and "Inference, batch 8" in text and "concat" in text
+
+
+def test_a_file_of_masks_is_shown_by_its_masks(tmp_path):
+    succeed("masks", "--kind", "square", "--split", "test", "--count", "3", "--size", "64", "--out", tmp_path / "m.h5")
+    shown = succeed("info", tmp_path / "m.h5", "--json").json
+    assert shown["dataset"] == "masks" and shown["slices"] == 3
