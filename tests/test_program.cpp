@@ -37,7 +37,6 @@ void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
 
-#ifndef __SANITIZE_ADDRESS__  // which brings its own malloc
 extern "C" {
 void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);
@@ -55,7 +54,6 @@ void* realloc(void* p, std::size_t bytes) {
   return __libc_realloc(p, bytes);
 }
 }
-#endif
 
 extern "C" int pthread_mutex_lock(pthread_mutex_t* mutex) {
   using Lock = int (*)(pthread_mutex_t*);
