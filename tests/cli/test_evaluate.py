@@ -285,7 +285,7 @@ def test_info_of_a_run_and_of_a_checkpoint(trained):
         trainable = {n["name"]: n["trainable_parameters"] for n in result["networks"]}
         assert trainable["generator"] == 2 * trainable["multires_unet"] < result["values"]["generator"]
     memory = checkpoint["memory"]
-    assert memory["batch"] == 8 and memory["parameters_bytes"] >= 4 * checkpoint["values"]["generator"]
+    assert memory["batch"] == 4 and memory["parameters_bytes"] >= 4 * checkpoint["values"]["generator"]
     text = succeed("info", trained.run).out
     assert "step 3" in text and "generator" in text and "change_threshold" in text and "disc_width = 4" in text
 
