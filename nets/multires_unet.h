@@ -1,6 +1,6 @@
 // MultiRes-UNet (Ibtehaz and Rahman 2020, "MultiResUNet", the Keras version, which has the published parameter count)
-// and ipA-MedGAN's generator, a cascade of two of them (spec: paper section 2.1; widths, batch norm and joins as its
-// sources).
+// and ipA-MedGAN's generator, a cascade of two of them (arXiv 1910.09230, section 2.1; what it leaves open is in
+// docs/numerics.md, "Open choices").
 #pragma once
 
 #include "nets/layers.h"
