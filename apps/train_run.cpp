@@ -169,13 +169,15 @@ class TrainRun {
   void announce() const {
     if (request_.quiet) return;
     fmt::print(stderr, "{}\n", to_toml(settings_));
-    say(fmt::format("{} {} slices in batches of {}, {} steps an epoch; {:.1f} million parameters; arena {:.0f} MiB",
+    std::size_t bytes = 0;
+    for (const Buffer::Holding& held : Buffer::holdings()) bytes += held.bytes;
+    say(fmt::format("{} {} slices in batches of {}, {} steps an epoch; {:.1f} million parameters; {:.0f} MiB",
                     trainer_.state().step > 0 ? fmt::format("goes on from step {}:", trainer_.state().step) : "begins:",
                     slices_.count(), sampler_.batch(), sampler_.steps_per_epoch(),
                     static_cast<double>(gan_.generator.trainable_count() + gan_.disc_global.trainable_count() +
                                         gan_.disc_patch.trainable_count()) /
                         1e6,
-                    static_cast<double>(trainer_.program().plan().arena_bytes) / (1 << 20)));
+                    static_cast<double>(bytes) / (1 << 20)));
   }
 
   void one_step(BatchLoader& loader, RunLog& log, Progress& progress) {

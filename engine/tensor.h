@@ -57,7 +57,6 @@ struct Tensor {
 
   // Typed access, checked.
   float* f32() const { return static_cast<float*>(as(DType::f32)); }
-  std::uint8_t* u8() const { return static_cast<std::uint8_t*>(as(DType::u8)); }
 
  private:
   void* as(DType t) const {

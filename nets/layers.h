@@ -61,9 +61,6 @@ class Layers {
   // A ResPath unit: bn(relu(shortcut 1x1 + relu(conv 3x3))).
   Value respath_unit(Value input, std::int64_t out);
 
-  Graph& graph() { return graph_; }
-  Mode mode() const { return mode_; }
-
   // Every state the layers made, bound to the memory of the parameters (and of folded weights, which this owns).
   void bind(Program::Bindings& bindings);
   void fold();  // recomputes the folded weights from the parameters' present values

@@ -70,9 +70,9 @@ Value StepGraph::generator_loss(Value image, const StepOptions& options, bool fi
   }
   if (loss.style > 0) {
     const int layers = static_cast<int>(loss.style_layers);
-    const std::vector<Value> real = vgg19_features(vgg_layers, target, layers);
+    if (first) target_features_ = vgg19_features(vgg_layers, target, layers);  // frozen: the same in every update
     const std::vector<Value> made = vgg19_features(vgg_layers, image, layers);
-    for (std::size_t n = 0; n < made.size(); ++n) append(first_style, style_loss(made[n], real[n]));
+    for (std::size_t n = 0; n < made.size(); ++n) append(first_style, style_loss(made[n], target_features_[n]));
   }
   if (loss.hole > 0) append(hole, masked_l1_loss(image, target, mask));
   if (first) {

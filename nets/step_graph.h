@@ -58,6 +58,8 @@ struct StepGraph {
  private:
   Update update(Layers& layers, Parameters& parameters, Value loss, Value previous, const StepOptions& options);
   Value generator_loss(Value image, const StepOptions& options, bool first);
+
+  std::vector<Value> target_features_;  // of VGG-19
 };
 
 constexpr int perceptual_layers = 4;

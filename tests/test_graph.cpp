@@ -189,3 +189,24 @@ TEST_CASE("scopes name nodes, and the memory table names the largest storages") 
   const std::string table = memory_table(plan(g, std::vector<Value>{y}));
   CHECK_THAT(table, Contains("arena 4.0 MiB") && Contains("2.00 MiB") && Contains("generator.0.enc1: activation"));
 }
+
+TEST_CASE("a graph prints one line a node, with its scope") {
+  Graph g;
+  const Value x = g.input("x", {{1, 2, 2, 3}});
+  const Graph::Scope scope(g, "net");
+  add(activation(x, relu), x);
+  CHECK(to_string(g) ==
+        "%1 (1, 2, 2, 3) = activation(%0)  # net\n"
+        "%2 (1, 2, 2, 3) = add(%1, %0)  # net\n");
+}
+
+TEST_CASE("live buffers are listed by name") {
+  const std::size_t before = Buffer::holdings().size();
+  {
+    const Buffer buffer("moments", 100);
+    REQUIRE(Buffer::holdings().size() == before + 1);
+    CHECK(Buffer::holdings().back().name == "moments");
+    CHECK(Buffer::holdings().back().bytes == 100);
+  }
+  CHECK(Buffer::holdings().size() == before);
+}
