@@ -1,17 +1,8 @@
 #include "kernels/batch_norm.h"
 
 #include "kernels/batch_norm.cuh"
-#include "kernels/scratch.h"
 
 namespace ipa::cuda {
-namespace {
-
-template <class... P, class... A>
-void start(Stream& stream, const ChannelGrid& grid, void (*kernel)(P...), A&&... arguments) {
-  launch(stream, blocks_of(grid), ChannelGrid::threads, sums_shared_bytes, kernel, arguments...);
-}
-
-}  // namespace
 
 void batch_norm_forward(Stream& stream, Tensor y, Tensor mean, Tensor invstd, Tensor x, const NormParameters& p,
                         Activation a, void* workspace) {
@@ -20,11 +11,11 @@ void batch_norm_forward(Stream& stream, Tensor y, Tensor mean, Tensor invstd, Te
   double* parts = static_cast<double*>(workspace);
   const ChannelStatistics statistics(mean, invstd, p, x.shape, parts + sums.partial_sums(2));
   with_storage(x, [&]<class T>(T*) {
-    start(stream, sums, moments_kernel<T>, parts, data_of<T>(x), sums);
+    launch_over(stream, sums, sums_shared_bytes, moments_kernel<T>, parts, data_of<T>(x));
     finish_sums<2>(stream, parts, sums, FinishStatistics{statistics});
     with_activation(a, [&]<class G>(G g) {
-      start(stream, map, normalise_kernel<T, G>, data_of<T>(y), data_of<T>(x), NormVectors(p, mean, invstd), statistics,
-            map, g);
+      launch_over(stream, map, move_shared_bytes, normalise_kernel<T, G>, data_of<T>(y), data_of<T>(x),
+                  NormVectors(p, mean, invstd), statistics, g);
     });
   });
 }
@@ -38,10 +29,11 @@ void batch_norm_backward(Stream& stream, Tensor dx, Tensor dgamma, Tensor dbeta,
   const FinishNormGradient finish{dgamma.f32(), dbeta.f32(), invstd.f32()};
   with_storage(x, [&]<class T>(T*) {
     with_activation(a, [&]<class G>(G g) {
-      start(stream, sums, norm_gradient_sums_kernel<T, G>, parts, data_of<T>(dy), data_of<T>(x), vectors, sums, g);
+      launch_over(stream, sums, sums_shared_bytes, norm_gradient_sums_kernel<T, G>, parts, data_of<T>(dy),
+                  data_of<T>(x), vectors, g);
       finish_sums<2>(stream, parts, sums, finish);
-      start(stream, map, norm_gradient_kernel<T, G>, data_of<T>(dx), data_of<T>(dy), data_of<T>(x), vectors, finish,
-            map, g);
+      launch_over(stream, map, 0, norm_gradient_kernel<T, G>, data_of<T>(dx), data_of<T>(dy), data_of<T>(x), vectors,
+                  finish, g);
     });
   });
 }
@@ -51,7 +43,7 @@ void affine_forward(Stream& stream, Tensor y, Tensor x, Tensor scale, Tensor shi
   const ChannelGrid map = ChannelGrid::for_map(x.shape);
   with_storage(x, [&]<class T>(T*) {
     with_activation(a, [&]<class G>(G g) {
-      start(stream, map, affine_kernel<T, G>, data_of<T>(y), data_of<T>(x), scale.f32(), shift.f32(), map, g);
+      launch_over(stream, map, 0, affine_kernel<T, G>, data_of<T>(y), data_of<T>(x), scale.f32(), shift.f32(), g);
     });
   });
 }

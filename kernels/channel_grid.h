@@ -19,9 +19,9 @@ struct ChannelGrid {
   std::int64_t pixels, channels;
   int groups, width, rows, chunks, blocks;
 
-  // For a pass that sums: at most four blocks for each of an H200's 132 multiprocessors, so that all are there at once
-  // (with up to 64 registers a thread; a kernel of up to 128 should ask for 264), and few partial sums.
-  static ChannelGrid for_sums(const Shape& x, int most_blocks = 528) { return {x, most_blocks, 8}; }
+  // For a pass that sums: at most two blocks for each of an H200's 132 multiprocessors. With up to 128 registers a thread
+  // all are there at once, and partial sums are few.
+  static ChannelGrid for_sums(const Shape& x) { return {x, 264, 8}; }
   // For a pass that only reads and writes: many blocks, which end at different times without harm.
   static ChannelGrid for_map(const Shape& x) { return {x, 2112, 4}; }
 

@@ -68,7 +68,7 @@ struct ChannelStatistics {
     unbiased_var[c] = pixels > 1 ? m2 / (pixels - 1) : m2;
   }
 
-  // For all threads of one block of a kernel with shared memory for a number per warp. The rule is finish_moments()'s.
+  // For all threads of one block, with move_shared_bytes of shared memory. The rule is finish_moments()'s.
   __device__ void move() const {
     int* shared = shared_memory<int>();
     int bad = 0;
@@ -88,6 +88,8 @@ struct ChannelStatistics {
  private:
   __device__ static bool finite(double x) { return fabs(static_cast<float>(x)) < INFINITY; }
 };
+
+constexpr std::size_t move_shared_bytes = ChannelGrid::threads / 32 * sizeof(int);
 
 struct FinishStatistics {  // of one norm; a functor for more calls more
   ChannelStatistics of;

@@ -25,35 +25,51 @@ struct ChannelThread {
     first = works ? static_cast<std::int64_t>(blockIdx.x) * grid.rows + row : grid.pixels;
     any = first < grid.pixels ? first : grid.pixels - 1;
   }
+
+  // use(p, load(p)) for every pixel p of the thread, in order. `Ahead` pixels are loaded before the first is used: 512
+  // threads, which are there with 128 registers each, should have some 128 bytes each under way to keep the memory
+  // busy.
+  template <int Ahead, class Load, class Use>
+  __device__ __forceinline__ void for_pixels(const ChannelGrid& grid, const Load& load, const Use& use) const {
+    std::int64_t p = first;
+    decltype(load(p)) loaded[Ahead];
+    for (; p + (Ahead - 1) * stride < grid.pixels; p += Ahead * stride) {
+      for (int j = 0; j < Ahead; ++j) loaded[j] = load(p + j * stride);
+      for (int j = 0; j < Ahead; ++j) use(p + j * stride, loaded[j]);
+    }
+    if (p >= grid.pixels) return;
+    for (int j = 0; j < Ahead - 1; ++j) loaded[j] = load(p + j * stride < grid.pixels ? p + j * stride : p);
+    for (int j = 0; j < Ahead - 1; ++j)
+      if (p + j * stride < grid.pixels) use(p + j * stride, loaded[j]);
+  }
 };
 
-inline dim3 blocks_of(const ChannelGrid& grid) {
-  return dim3(static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.chunks));
-}
-
 constexpr std::size_t sums_shared_bytes = ChannelGrid::threads * 8 * sizeof(double);  // of a kernel with store_sums()
+
+template <class... P, class... A>
+void launch_over(Stream& stream, const ChannelGrid& grid, std::size_t shared_bytes, void (*kernel)(P...),
+                 const A&... arguments) {
+  launch(stream, dim3(static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.chunks)), ChannelGrid::threads,
+         shared_bytes, kernel, arguments..., grid);
+}
 
 // Adds up the block's threads of each channel, in halves, and writes quantity k of `quantities` to the workspace. For
 // all threads of the block; those without pixels must bring zeros. N is float or double.
 template <class N>
 __device__ __forceinline__ void store_sums(double* parts, int quantities, int k, const ChannelGrid& grid,
                                            const ChannelThread& thread, const N (&sums)[8]) {
-  double* shared = shared_memory<double>() + threadIdx.x;  // a thread's i-th number at 256 i: no bank conflicts
-  double total[8];
-  for (int i = 0; i < 8; ++i) total[i] = sums[i];
-  __syncthreads();  // of the call before, everything is read
-  for (int count = grid.rows; count > 1;) {
-    const int half = (count + 1) / 2;
-    if (thread.row >= half && thread.row < count)
-      for (int i = 0; i < 8; ++i) shared[i * ChannelGrid::threads] = total[i];
+  double* mine = shared_memory<double>() + threadIdx.x;  // number i at 256 i: no bank conflicts
+  __syncthreads();                                       // of the call before, everything is read
+  for (int i = 0; i < 8; ++i) mine[ChannelGrid::threads * i] = sums[i];
+  for (int count = grid.rows, half; count > 1; count = half) {
+    half = (count + 1) / 2;
     __syncthreads();
     if (thread.row + half < count)
-      for (int i = 0; i < 8; ++i) total[i] += shared[i * ChannelGrid::threads + half * grid.width];
-    count = half;
+      for (int i = 0; i < 8; ++i) mine[ChannelGrid::threads * i] += mine[ChannelGrid::threads * i + half * grid.width];
   }
   if (thread.works && thread.row == 0) {
     double* to = parts + (static_cast<std::int64_t>(blockIdx.x) * quantities + k) * grid.pitch() + thread.channel;
-    for (int i = 0; i < 8; ++i) to[i] = total[i];
+    for (int i = 0; i < 8; ++i) to[i] = mine[ChannelGrid::threads * i];
   }
 }
 
