@@ -77,6 +77,8 @@ Value slice_channels(Value x, std::int64_t first, std::int64_t count);  // a cop
 // ---------------------------------------------------------------------------------
 Value bce_with_logits(Value logits, float target);  // mean over all elements
 Value l1_loss(Value a, Value b);                    // mean |a - b| over all elements
+// The same for each pair (a[k], b[k]), all of one type, together: one launch for eight.
+std::vector<Value> l1_losses(std::vector<Value> a, const std::vector<Value>& b);
 Value masked_l1_loss(Value a, Value b,
                      Value mask);  // mask (N,H,W,1) of 0 and 1: per image the mean over its holes, then over images
 Value gram(Value x);               // (N,1,C,C): sum_p x[p,a] x[p,b] / (h w C) per image

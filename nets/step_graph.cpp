@@ -60,13 +60,16 @@ Value StepGraph::generator_loss(Value image, const StepOptions& options, bool fi
     if (loss.adversarial > 0) append(adversarial_patch, bce_with_logits(d.score, 1));
     fake_features = d.features;
   }
-  append(l1, l1_loss(image, target));
+  std::vector<Value> fakes{image}, reals{target};  // compared by L1: the images, then features
   if (loss.perceptual > 0) {
     const Value real_pair = concat({corrupted, target});
     const Discrimination real = discriminate(patch_layers, real_pair, DiscriminatorKind::patch, options.net.disc_width);
-    for (std::size_t i = 0; i < perceptual_layers; ++i)
-      append(first_perceptual, l1_loss(fake_features[i], real.features[i]));
+    fakes.insert(fakes.end(), fake_features.begin(), fake_features.begin() + perceptual_layers);
+    reals.insert(reals.end(), real.features.begin(), real.features.begin() + perceptual_layers);
   }
+  const std::vector<Value> distances = l1_losses(fakes, reals);
+  append(l1, distances[0]);
+  for (std::size_t i = 1; i < distances.size(); ++i) append(first_perceptual, distances[i]);
   if (loss.style > 0) {
     const int layers = static_cast<int>(loss.style_layers);
     if (first) target_features_ = vgg19_features(vgg_layers, target, layers);  // frozen: the same in every update
