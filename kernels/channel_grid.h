@@ -19,8 +19,8 @@ struct ChannelGrid {
   std::int64_t pixels, channels;
   int groups, width, rows, chunks, blocks;
 
-  // For a pass that sums: at most two blocks for each of an H200's 132 multiprocessors. With up to 128 registers a thread
-  // all are there at once, and partial sums are few.
+  // For a pass that sums: at most two blocks for each of an H200's 132 multiprocessors. With up to 128 registers a
+  // thread all are there at once, and partial sums are few.
   static ChannelGrid for_sums(const Shape& x) { return {x, 264, 8}; }
   // For a pass that only reads and writes: many blocks, which end at different times without harm.
   static ChannelGrid for_map(const Shape& x) { return {x, 2112, 4}; }
