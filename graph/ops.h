@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/comm.h"
 #include "graph/graph.h"
 #include "kernels/math.h"
 
@@ -97,5 +98,10 @@ struct AdamAttributes {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // double: 1 - beta2 would lose four digits in float
 };
 void adam(Value parameters, Value m, Value v, Value gradient, Value rates, Value enabled, AdamAttributes attributes);
+
+// --- many ranks: `comm` must outlive every program of the graph (engine/comm.h)
+// ---------------------------------------------------------------------------------------------------------------
+void start_all_reduce(Value state, Comm& comm);   // begins to replace a state by its sum over the ranks
+void finish_all_reduce(Value state, Comm& comm);  // what is appended from now on sees the sums of all started
 
 }  // namespace ipa

@@ -149,6 +149,10 @@ void Layers::bind(Program::Bindings& bindings) {
     bindings[flat_->m.id] = parameters_.flat_m();
     bindings[flat_->v.id] = parameters_.flat_v();
   }
+  for (const Bucket& b : buckets_) bindings[b.state.id] = parameters_.gradient_range(b.first, b.count);
+  for (const Value& r : reports_)
+    bindings[r.id] = parameters_.gradient_range(parameters_.flat_spec().shape.c, r.shape().c);
+  if (statistics_) bindings[statistics_.id] = parameters_.flat_statistics();
   auto room = [](const Folded& f) { return (f.state.spec().bytes() + 63) / 64 * 64; };
   std::size_t bytes = 0;
   for (const Folded& f : folded_) bytes += room(f);
@@ -173,17 +177,6 @@ std::vector<Value> Layers::trainable() const {
   for (const Parameters::Entry& e : parameters_.entries())
     if (e.trainable()) all.push_back(values_.at(e.name));
   return all;
-}
-
-void Layers::store_gradients(const std::vector<Value>& gradients) {
-  std::size_t next = 0;
-  for (const Parameters::Entry& e : parameters_.entries()) {
-    if (!e.trainable()) continue;
-    const Value gradient = gradients[next++];
-    require(static_cast<bool>(gradient), "no gradient reaches " + e.name);
-    if (!gradients_.contains(e.name)) gradients_[e.name] = graph_.state("d " + e.name, {e.shape});
-    graph_.store(gradient, gradients_[e.name]);
-  }
 }
 
 const Layers::Flat& Layers::flat() {

@@ -76,7 +76,7 @@ void Parameters::allocate(bool training) {
   values_ = Buffer(network_ + " values", bytes);
   statistics_ = Buffer(network_ + " statistics", static_cast<std::size_t>(flat_statistics_) * sizeof(float));
   if (!training) return;
-  gradients_ = Buffer(network_ + " gradients", bytes);
+  gradients_ = Buffer(network_ + " gradients", bytes + report_room * sizeof(float));
   m_ = Buffer(network_ + " Adam m", bytes);
   v_ = Buffer(network_ + " Adam v", bytes);
 }
@@ -106,6 +106,10 @@ Tensor Parameters::value(const Entry& e) const {
 Tensor Parameters::gradient(const Entry& e) const {
   require(e.trainable(), "no gradient of " + e.name);
   return gradients_.tensor({e.shape}, static_cast<std::size_t>(e.offset) * sizeof(float));
+}
+
+Tensor Parameters::gradient_range(std::int64_t first, std::int64_t count) const {
+  return gradients_.tensor({vector_shape(count)}, static_cast<std::size_t>(first) * sizeof(float));
 }
 
 NamedArray Parameters::in_file_layout(const Entry& e, const Tensor& t) {

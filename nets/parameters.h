@@ -30,7 +30,7 @@ enum class Role {
 class Parameters {
  public:
   struct Entry {
-    std::string name;       // docs/file_formats.md, "Weight names"
+    std::string name;  // docs/file_formats.md, "Weight names"
     Shape shape;
     Role role = Role::vector;
     Init init = Init::zero;
@@ -63,6 +63,13 @@ class Parameters {
   Tensor flat_m() const { return m_.tensor(flat_spec()); }
   Tensor flat_v() const { return v_.tensor(flat_spec()); }
   TensorSpec flat_spec() const { return {vector_shape(flat_trainable_)}; }
+  Tensor flat_statistics() const { return statistics_.tensor(statistics_spec()); }
+  TensorSpec statistics_spec() const { return {vector_shape(flat_statistics_)}; }
+
+  // Elements [first, first + count) of the flat gradients. Behind their end is room for `report_room` scalars, which
+  // many ranks sum together with the gradients.
+  Tensor gradient_range(std::int64_t first, std::int64_t count) const;
+  static constexpr std::int64_t report_room = 64;
 
   // In PyTorch's layouts, for files. `load` wants every entry exactly once with its shape; extra names of this network
   // ("NETWORK." in front) are errors too: ErrorKind::input, naming the file and the first few names at fault.

@@ -10,11 +10,12 @@ Value half_sum(Value a, Value b) {
 
 }  // namespace
 
-StepGraph::StepGraph(Gan& gan, const StepOptions& options)
+StepGraph::StepGraph(Gan& gan, const StepOptions& options, Comm* comm)
     : generator_layers(graph, gan.generator, Mode::training, generator_batch_norm(options.net), Init::glorot_uniform),
       global_layers(graph, gan.disc_global, Mode::training, discriminator_batch_norm, Init::normal_002),
       patch_layers(graph, gan.disc_patch, Mode::training, discriminator_batch_norm, Init::normal_002),
-      vgg_layers(graph, gan.vgg19, Mode::training, {}, Init::zero) {
+      vgg_layers(graph, gan.vgg19, Mode::training, {}, Init::zero),
+      comm_(comm) {
   const TensorSpec image{{options.batch, options.size, options.size, 1}};
   corrupted = graph.input("corrupted", image);
   target = graph.input("target", image);
@@ -27,7 +28,7 @@ StepGraph::StepGraph(Gan& gan, const StepOptions& options)
     const Graph::Scope scope(graph, network_name(kind));
     const Value real_score = discriminate(layers, concat({corrupted, target}), kind, options.net.disc_width).score;
     const Value fake_score = discriminate(layers, concat({corrupted, fake}), kind, options.net.disc_width).score;
-    return update(layers, parameters, half_sum(bce_with_logits(real_score, 1), bce_with_logits(fake_score, 0)),
+    return update(layers, parameters, half_sum(bce_with_logits(real_score, 1), bce_with_logits(fake_score, 0)), {},
                   previous, options);
   };
   global = discriminator_phase(global_layers, gan.disc_global, DiscriminatorKind::global, {});
@@ -37,10 +38,14 @@ StepGraph::StepGraph(Gan& gan, const StepOptions& options)
   for (std::int64_t k = 0; k < options.optimizer.generator_steps; ++k) {
     const Graph::Scope scope(graph, "generator update");
     if (k > 0) image_now = ipa::generator(generator_layers, corrupted, options.net);
+    const Value loss = generator_loss(image_now, options, k == 0);
     generator.push_back(
-        update(generator_layers, gan.generator, generator_loss(image_now, options, k == 0), previous, options));
+        update(generator_layers, gan.generator, loss, k == 0 ? terms : std::vector<Value>{}, previous, options));
     previous = generator.back().enabled;
   }
+  if (!comm) return;
+  for (Layers* layers : {&generator_layers, &global_layers, &patch_layers}) layers->start_statistics(*comm);
+  for (Layers* layers : {&generator_layers, &global_layers, &patch_layers}) layers->finish_statistics(*comm);
 }
 
 Value StepGraph::generator_loss(Value image, const StepOptions& options, bool first) {
@@ -82,15 +87,22 @@ Value StepGraph::generator_loss(Value image, const StepOptions& options, bool fi
   return weighted_sum(list, weights);
 }
 
-StepGraph::Update StepGraph::update(Layers& layers, Parameters& parameters, Value loss, Value previous,
-                                    const StepOptions& options) {
-  layers.store_gradients(grad(loss, layers.trainable()));
+StepGraph::Update StepGraph::update(Layers& layers, Parameters& parameters, Value loss,
+                                    const std::vector<Value>& reported, Value previous, const StepOptions& options) {
   Update u;
   u.loss = loss;
+  if (comm_) {
+    std::vector<Value> report{loss};
+    report.insert(report.end(), reported.begin(), reported.end());
+    u.report = layers.differentiate(loss, report, *comm_, options.bucket_bytes);
+    u.loss = slice_channels(u.report, 0, 1);
+  } else {
+    layers.differentiate(loss);
+  }
   u.rates = graph.input(parameters.network() + " rates", {vector_shape(2)});
   const Layers::Flat flat = layers.flat();
   u.squared_norm = squared_norm(flat.gradients);
-  u.enabled = all_finite({loss, u.squared_norm}, previous);
+  u.enabled = all_finite({u.loss, u.squared_norm}, previous);
   adam(flat.values, flat.m, flat.v, flat.gradients, u.rates, u.enabled,
        {options.optimizer.beta1, options.optimizer.beta2, 1e-8});
   return u;
@@ -98,7 +110,10 @@ StepGraph::Update StepGraph::update(Layers& layers, Parameters& parameters, Valu
 
 std::vector<Value> StepGraph::outputs() const {
   std::vector<Value> all = terms;
-  auto report = [&](const Update& u) { all.insert(all.end(), {u.loss, u.squared_norm, u.enabled}); };
+  auto report = [&](const Update& u) {
+    all.insert(all.end(), {u.loss, u.squared_norm, u.enabled});
+    if (u.report) all.push_back(u.report);
+  };
   report(global);
   report(patch);
   for (const Update& u : generator) report(u);

@@ -11,6 +11,10 @@
 // Running statistics move at each forward pass in train mode, in this order: D: real, fake; then D_g: fake; D_p: fake
 // and, where the perceptual loss is on, real. A step whose loss or gradient is not finite leaves that network and the
 // later ones alone.
+//
+// Over R ranks, each with `batch` samples of its own, gradients are means over the ranks (batch norm's batch statistics
+// stay each rank's), and so are the losses that the ranks report and look at, so that all take the same decisions; at
+// the step's end the running statistics become their means. All parameters stay equal on all ranks, byte for byte.
 #pragma once
 
 #include <optional>
@@ -27,6 +31,7 @@ struct StepOptions {
   LossOptions loss;
   OptimizerOptions optimizer;
   std::int64_t batch = 8, size = 256;
+  std::size_t bucket_bytes = 16 << 20;  // of gradients that ranks sum at once
 };
 
 // The networks of one GAN; vgg19 is there if loss.style > 0.
@@ -35,11 +40,12 @@ struct Gan {
 };
 
 struct StepGraph {
-  StepGraph(Gan& gan, const StepOptions& options);
+  StepGraph(Gan& gan, const StepOptions& options, Comm* comm = nullptr);  // `comm` outlives what is made of the graph
 
   // What a network reports of one update. rates: {lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t)}.
   struct Update {
     Value rates, loss, squared_norm, enabled;
+    Value report;  // over ranks: (1,1,1,1 + n) means of the loss and, in the generator's first update, of `terms`
   };
 
   Graph graph;
@@ -56,9 +62,11 @@ struct StepGraph {
   std::vector<Value> outputs() const;
 
  private:
-  Update update(Layers& layers, Parameters& parameters, Value loss, Value previous, const StepOptions& options);
+  Update update(Layers& layers, Parameters& parameters, Value loss, const std::vector<Value>& reported, Value previous,
+                const StepOptions& options);
   Value generator_loss(Value image, const StepOptions& options, bool first);
 
+  Comm* comm_;
   std::vector<Value> target_features_;  // of VGG-19
 };
 

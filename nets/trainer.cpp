@@ -5,8 +5,8 @@
 
 namespace ipa {
 
-Trainer::Trainer(Gan& gan, const StepOptions& options)
-    : options_(options), graph_(std::make_unique<StepGraph>(gan, options)) {
+Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm)
+    : options_(options), graph_(std::make_unique<StepGraph>(gan, options, comm)) {
   gan.generator.allocate(true);
   gan.disc_global.allocate(true);
   gan.disc_patch.allocate(true);
@@ -66,11 +66,15 @@ StepMetrics Trainer::step(double progress) {
   return metrics;
 }
 
+float Trainer::term(std::int64_t i) const {
+  if (const Value report = graph_->generator.front().report) return program_->tensor(report).f32()[1 + i];
+  return scalar(graph_->terms[static_cast<std::size_t>(i)]);
+}
+
 StepMetrics Trainer::read() const {
-  const std::vector<Value>& terms = graph_->terms;
   auto sum = [&](int first, std::int64_t count) {
     double total = 0;
-    for (std::int64_t i = 0; first >= 0 && i < count; ++i) total += scalar(terms[static_cast<std::size_t>(first + i)]);
+    for (std::int64_t i = 0; first >= 0 && i < count; ++i) total += term(first + i);
     return total;
   };
   StepMetrics m;

@@ -24,7 +24,9 @@ class Trainer {
  public:
   // `gan`'s networks are declared and allocated here; fill them (initialise or load) before the first step. With
   // loss.style > 0 gan.vgg19 must be loaded too.
-  Trainer(Gan& gan, const StepOptions& options);
+  // Over ranks, `comm` must outlive this, and every rank must fill its networks with the same numbers; metrics are then
+  // means over the ranks.
+  Trainer(Gan& gan, const StepOptions& options, Comm* comm = nullptr);
 
   // Inputs of the next step, (N, S, S, 1): fill all three.
   Tensor corrupted() const { return program_->tensor(graph_->corrupted); }
@@ -47,6 +49,7 @@ class Trainer {
   void set_weights() const;
   StepMetrics read() const;
   float scalar(Value v) const { return program_->tensor(v).f32()[0]; }
+  float term(std::int64_t i) const;  // of the graph's terms
 
   StepOptions options_;
   std::unique_ptr<StepGraph> graph_;
