@@ -33,6 +33,14 @@ class Comm {
   virtual void broadcast(Tensor values, int root) = 0;
   virtual void barrier() { any(0); }
   virtual unsigned any(unsigned flags) = 0;  // bitwise or over the ranks, so that all stop, save or end at one step
+
+  // Signs of life, for those who watch for a rank that hangs: alive() before each step, rest() before what may take
+  // long, such as validation on one rank while the others wait.
+  virtual void alive() {}
+  virtual void rest() {}
+  // Throws the first failure. To be called when one has waited for a device: a collective that was aborted returns
+  // without an error and leaves wrong numbers.
+  virtual void check() {}
 };
 
 }  // namespace ipa

@@ -235,6 +235,12 @@ std::vector<std::string> RankGroup::exchange(const std::string& mine) {
   return all;
 }
 
+unsigned RankGroup::any(unsigned flags) {
+  for (const std::string& theirs : exchange(Writer().number(flags).take()))
+    flags |= static_cast<unsigned>(Reader(theirs).number());
+  return flags;
+}
+
 void RankGroup::advance() noexcept {
   if (!control_) return;
   std::lock_guard lock(control_->mutex);

@@ -43,6 +43,8 @@ class RankGroup {
   // Every rank's bytes (at most 32 KiB), in the order of the ranks. All ranks call it, in the same order.
   std::vector<std::string> exchange(const std::string& mine);
 
+  unsigned any(unsigned flags);  // bitwise or over the ranks
+
   // Signs of progress, for `stall`. rest(): nothing is expected until the next advance() (a rank that validates, while
   // others wait for it).
   void advance() noexcept;

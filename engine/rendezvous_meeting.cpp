@@ -124,7 +124,8 @@ class Server {
   [[noreturn]] void refuse(ErrorKind kind, const std::string& text) {
     const std::string body = Writer().number(static_cast<std::uint64_t>(kind)).text(text).take();
     const Clock::time_point end = Clock::now() + farewell;
-    for (int told = 1; told < place_.size && Clock::now() < end; step()) {
+    const int expected = kind == ErrorKind::usage ? place_.size : arrived_;
+    for (int told = 1; told < expected && Clock::now() < end; step()) {
       for (MessageLink& link : unfit_) told += link.send(refused, body);
       unfit_.clear();
       for (std::optional<MessageLink>& link : here_) {

@@ -6,7 +6,7 @@
 namespace ipa {
 
 Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm)
-    : options_(options), graph_(std::make_unique<StepGraph>(gan, options, comm)) {
+    : options_(options), comm_(comm), graph_(std::make_unique<StepGraph>(gan, options, comm)) {
   gan.generator.allocate(true);
   gan.disc_global.allocate(true);
   gan.disc_patch.allocate(true);
@@ -50,7 +50,9 @@ StepMetrics Trainer::step(double progress) {
   set_rates(graph_->patch.rates, state_.adam_patch + 1, lr);
   for (std::size_t k = 0; k < graph_->generator.size(); ++k)
     set_rates(graph_->generator[k].rates, state_.adam_generator + 1 + static_cast<std::int64_t>(k), lr);
+  if (comm_) comm_->alive();
   program_->run(stream_);
+  if (comm_) comm_->check();  // before the numbers are believed
 
   StepMetrics metrics = read();
   auto count = [&](const StepGraph::Update& u, std::int64_t& t) {

@@ -52,6 +52,7 @@ class Trainer {
   float term(std::int64_t i) const;  // of the graph's terms
 
   StepOptions options_;
+  Comm* comm_;
   std::unique_ptr<StepGraph> graph_;
   std::unique_ptr<Program> program_;
   TrainerState state_;
