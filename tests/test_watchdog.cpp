@@ -64,7 +64,7 @@ TEST_CASE("an error ends what waits, once, and the first error stays") {
   CHECK(error_kind([&] { w.dog.check(); }, "rank 2 of 4 was lost") == 5);
 }
 
-TEST_CASE("a step that does not end is ended; rest and signs of life are heeded") {
+TEST_CASE("a step that does not end is ended, rest and signs of life are heeded") {
   Watched w(quick(Milliseconds(300)));
   CHECK_FALSE(w.comm.wait(Milliseconds(500)));  // the first step has not begun
   for (int i = 0; i < 10; ++i) {
