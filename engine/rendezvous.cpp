@@ -211,7 +211,8 @@ std::string RankGroup::name_of(int r) const {
 }
 
 std::vector<std::string> RankGroup::exchange(const std::string& mine) {
-  require(mine.size() <= 32 * 1024, "ranks exchange at most 32 KiB");
+  require((mine.size() + 8) * static_cast<std::size_t>(size()) <= MessageLink::most_bytes,
+          "ranks exchange at most 1 MiB, all together");
   advance();
   if (!control_) return {mine};
   Control& c = *control_;

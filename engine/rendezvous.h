@@ -40,7 +40,7 @@ class RankGroup {
   const std::string& address_of(int r) const { return addresses_[static_cast<std::size_t>(r)]; }
   std::uint64_t token() const { return token_; }  // the same on all ranks, drawn by rank 0: tells ours from strangers
 
-  // Every rank's bytes (at most 32 KiB), in the order of the ranks. All ranks call it, in the same order.
+  // Every rank's bytes (1 MiB for all ranks together), in the order of the ranks. All ranks call it, in the same order.
   std::vector<std::string> exchange(const std::string& mine);
 
   unsigned any(unsigned flags);  // bitwise or over the ranks
