@@ -42,7 +42,7 @@ std::vector<Value> grad(Value loss, Values wrt, const GradOptions& options) {
   }
 
   std::vector<Value> gradient(needs.size());
-  gradient[static_cast<std::size_t>(loss.id)] = constant(graph, scalar_shape, options.seed);
+  gradient[static_cast<std::size_t>(loss.id)] = constant(graph, {scalar_shape}, options.seed);
   std::vector<bool> told(wrt.size(), !options.on_ready);
   auto tell = [&](int done) {  // nodes from `done` on have been walked
     for (std::size_t i = 0; i < wrt.size(); ++i)

@@ -70,20 +70,22 @@ class Layers {
   void differentiate(Value loss);        // appends its gradient, which is written into the parameters' flat gradients
   // The same over ranks: the mean over the ranks of the gradient of each rank's loss. It is summed in contiguous
   // buckets of about `bucket_bytes`, each of which sets out as soon as its gradients are complete, while the backward
-  // pass goes on. Returns the means over the ranks of the scalars `report`, (1, 1, 1, n), which travel with a bucket.
-  Value differentiate(Value loss, const std::vector<Value>& report, Comm& comm, std::size_t bucket_bytes);
+  // pass goes on. Returns the means over the ranks of the scalars `report`, which travel with a bucket.
+  std::vector<Value> differentiate(Value loss, const std::vector<Value>& report, Comm& comm, std::size_t bucket_bytes);
   // Running statistics become their means over the ranks; start before finish.
   void start_statistics(Comm& comm);
   void finish_statistics(Comm& comm);
   struct Flat {
     Value values, gradients, m, v;  // (1, 1, 1, n) each; the same memory as the parameters one by one
+    Value copy;                     // in bf16, where the network computes in it
+    Value updates;                  // a scalar: Adam's t
   };
   const Flat& flat();
 
  private:
   struct Folded {
     Value state;
-    std::function<void(const Tensor&)> compute;
+    std::function<std::vector<float>()> compute;
   };
   struct Bucket {
     Value state;  // `count` of the flat gradients, from `first` on
@@ -94,13 +96,15 @@ class Layers {
     std::vector<float> scale, shift;
   };
 
-  Value parameter(const std::string& full_name, const Shape& shape, Role role, Init init);
+  // Weights come in the type of the activations they meet; `dtype` is that.
+  Value parameter(const std::string& full_name, const Shape& shape, Role role, Init init, DType dtype = DType::f32);
   BatchNorm batch_norm_of(const std::string& name, std::int64_t channels,
                           bool gamma);                         // declares NAME.{weight,bias,...}
   ScaleShift scale_shift(const std::string& full_name) const;  // what batch norm amounts to in inference
   void store_gradient(const Parameters::Entry& e, Value gradient);
   void make_buckets(std::size_t bucket_bytes);
-  Value folded(const Shape& shape, std::function<void(const Tensor&)> compute);
+  std::size_t room(const TensorSpec& folded) const;  // bytes of a folded state in its buffer
+  Value folded(const TensorSpec& spec, std::function<std::vector<float>()> compute);
   // A convolution without bias, as it is in training; in inference with batch norm `bn` folded in, and the shift of
   // `shift_bn`, where one is named, added to its bias.
   Value raw_conv(Value x, const std::string& name, std::int64_t out, int kernel, ConvAttributes attributes,
@@ -118,6 +122,7 @@ class Layers {
   std::vector<std::size_t> bucket_of_;  // by trainable parameter
   std::vector<Value> reports_;          // states, behind the flat gradients
   Value statistics_;                    // all running statistics as one state
+  DType compute_ = DType::f32;          // of the weights
   std::vector<Folded> folded_;
   Buffer folded_buffer_;
 };

@@ -7,7 +7,7 @@ namespace ipa {
 
 void Layers::store_gradient(const Parameters::Entry& e, Value gradient) {
   require(static_cast<bool>(gradient), "no gradient reaches " + e.name);
-  if (!gradients_.contains(e.name)) gradients_[e.name] = graph_.state("d " + e.name, {e.shape});
+  if (!gradients_.contains(e.name)) gradients_[e.name] = graph_.state("d " + e.name, e.spec());
   graph_.store(gradient, gradients_[e.name]);
 }
 
@@ -46,11 +46,12 @@ void Layers::make_buckets(std::size_t bucket_bytes) {
   }
 }
 
-Value Layers::differentiate(Value loss, const std::vector<Value>& report, Comm& comm, std::size_t bucket_bytes) {
+std::vector<Value> Layers::differentiate(Value loss, const std::vector<Value>& report, Comm& comm,
+                                         std::size_t bucket_bytes) {
   require(static_cast<std::int64_t>(report.size()) <= Parameters::report_room, "too many scalars to report");
   make_buckets(bucket_bytes);
   const float share = 1 / static_cast<float>(comm.size());
-  const Value scalars = scale(concat(report), constant(graph_, scalar_shape, 1), share);
+  const Value scalars = scale(concat(report), constant(graph_, {scalar_shape}, 1), share);
   const Value reported = graph_.state(parameters_.network() + " report", scalars.spec());
   reports_.push_back(reported);
   graph_.store(scalars, reported);
@@ -77,7 +78,10 @@ Value Layers::differentiate(Value loss, const std::vector<Value>& report, Comm& 
               "the gradient of " + entries[i]->name + " is read while it is being summed over the ranks");
     }
   finish_all_reduce(flat().gradients, comm);
-  return slice_channels(reported, 0, reported.shape().c);
+  std::vector<Value> means;
+  for (std::size_t i = 0; i < report.size(); ++i)
+    means.push_back(slice_channels(reported, static_cast<std::int64_t>(i), 1));
+  return means;
 }
 
 void Layers::start_statistics(Comm& comm) {
@@ -89,7 +93,8 @@ void Layers::start_statistics(Comm& comm) {
 void Layers::finish_statistics(Comm& comm) {
   if (!statistics_) return;
   finish_all_reduce(statistics_, comm);
-  graph_.store(scale(statistics_, constant(graph_, scalar_shape, 1), 1 / static_cast<float>(comm.size())), statistics_);
+  graph_.store(scale(statistics_, constant(graph_, {scalar_shape}, 1), 1 / static_cast<float>(comm.size())),
+               statistics_);
 }
 
 }  // namespace ipa
