@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/comm.h"
 #include "graph/graph.h"
 #include "kernels/math.h"
 
@@ -103,5 +104,10 @@ Value adam_rates(Value lr, Value updates, Value enabled, AdamAttributes attribut
 // is one, is the parameters in bf16.
 void adam(Value parameters, Value m, Value v, Value gradient, Value rates, Value enabled, AdamAttributes attributes,
           Value copy = {});
+
+// --- many ranks: `comm` must outlive every program of the graph (engine/comm.h)
+// ---------------------------------------------------------------------------------------------------------------
+void start_all_reduce(Value state, Comm& comm);   // begins to replace a state by its sum over the ranks
+void finish_all_reduce(Value state, Comm& comm);  // what is appended from now on sees the sums of all started
 
 }  // namespace ipa

@@ -10,11 +10,12 @@ Value half_sum(Value a, Value b) {
 
 }  // namespace
 
-StepGraph::StepGraph(Gan& gan, const StepOptions& options)
+StepGraph::StepGraph(Gan& gan, const StepOptions& options, Comm* comm)
     : generator_layers(graph, gan.generator, Mode::training, generator_batch_norm(options.net), Init::glorot_uniform),
       global_layers(graph, gan.disc_global, Mode::training, discriminator_batch_norm, Init::normal_002),
       patch_layers(graph, gan.disc_patch, Mode::training, discriminator_batch_norm, Init::normal_002),
-      vgg_layers(graph, gan.vgg19, Mode::training, {}, Init::zero) {
+      vgg_layers(graph, gan.vgg19, Mode::training, {}, Init::zero),
+      comm_(comm) {
   const TensorSpec image{{options.batch, options.size, options.size, 1}, options.compute};
   lr = graph.state("learning rate", {scalar_shape});
   corrupted = graph.input("corrupted", image);
@@ -37,9 +38,13 @@ StepGraph::StepGraph(Gan& gan, const StepOptions& options)
   for (std::int64_t k = 0; k < options.optimizer.generator_steps; ++k) {
     const Graph::Scope scope(graph, "generator update");
     if (k > 0) image_now = ipa::generator(generator_layers, corrupted, options.net);
-    generator.push_back(update(generator_layers, generator_loss(image_now, options, k == 0), previous, options));
+    const Value loss = generator_loss(image_now, options, k == 0);
+    generator.push_back(update(generator_layers, loss, previous, options, k == 0 ? &terms : nullptr));
     previous = generator.back().enabled;
   }
+  if (!comm) return;
+  for (Layers* layers : {&generator_layers, &global_layers, &patch_layers}) layers->start_statistics(*comm);
+  for (Layers* layers : {&generator_layers, &global_layers, &patch_layers}) layers->finish_statistics(*comm);
 }
 
 Value StepGraph::generator_loss(Value image, const StepOptions& options, bool first) {
@@ -84,14 +89,23 @@ Value StepGraph::generator_loss(Value image, const StepOptions& options, bool fi
   return weighted_sum(list, weights);
 }
 
-StepGraph::Update StepGraph::update(Layers& layers, Value loss, Value previous, const StepOptions& options) {
-  layers.store_gradients(grad(loss, layers.trainable()));
+StepGraph::Update StepGraph::update(Layers& layers, Value loss, Value previous, const StepOptions& options,
+                                    std::vector<Value>* reported) {
   Update u;
   u.loss = loss;
+  if (comm_) {  // what is looked at and told from here on are means over the ranks
+    std::vector<Value> report{loss};
+    if (reported) report.insert(report.end(), reported->begin(), reported->end());
+    const std::vector<Value> means = layers.differentiate(loss, report, *comm_, options.bucket_bytes);
+    u.loss = means.front();
+    if (reported) reported->assign(means.begin() + 1, means.end());
+  } else {
+    layers.differentiate(loss);
+  }
   const AdamAttributes attributes{options.optimizer.beta1, options.optimizer.beta2, 1e-8};
   const Layers::Flat flat = layers.flat();
   u.squared_norm = squared_norm(flat.gradients);
-  u.enabled = all_finite({loss, u.squared_norm}, previous);
+  u.enabled = all_finite({u.loss, u.squared_norm}, previous);
   const Value rates = adam_rates(lr, flat.updates, u.enabled, attributes);
   adam(flat.values, flat.m, flat.v, flat.gradients, rates, u.enabled, attributes, flat.copy);
   return u;

@@ -11,8 +11,12 @@ namespace {
 constexpr std::size_t place_bytes = 64;  // of a scalar in the report, and of the learning rate in the controls
 }
 
-Trainer::Trainer(Gan& gan, const StepOptions& options)
-    : options_(options), gan_(gan), graph_(std::make_unique<StepGraph>(gan, options)), stream_(gan.generator.device()) {
+Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm)
+    : options_(options),
+      gan_(gan),
+      comm_(comm),
+      graph_(std::make_unique<StepGraph>(gan, options, comm)),
+      stream_(gan.generator.device()) {
   const Device device = gan.generator.device();
   for (Parameters* p : {&gan.generator, &gan.disc_global, &gan.disc_patch}) p->allocate(true, options.compute);
   if (options.loss.style > 0 && !gan.vgg19.allocated()) gan.vgg19.allocate(false, options.compute);
@@ -62,6 +66,7 @@ void Trainer::write_controls(double progress) {
 }
 
 void Trainer::enqueue(double progress) {
+  if (comm_) comm_->alive();
   write_controls(progress);
   mailbox_->before_step(stream_);
   program_->run(stream_);
@@ -72,6 +77,7 @@ void Trainer::enqueue(double progress) {
 std::optional<StepMetrics> Trainer::read(bool wait) {
   const std::byte* report = mailbox_->next(wait);
   if (!report) return std::nullopt;
+  if (comm_) comm_->check();  // before the numbers are believed
   return metrics(report);
 }
 

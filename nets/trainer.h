@@ -28,7 +28,9 @@ class Trainer {
  public:
   // `gan`'s networks are declared and allocated here; fill them (initialise or load) before the first step. With
   // loss.style > 0 gan.vgg19 must be loaded too.
-  Trainer(Gan& gan, const StepOptions& options);
+  // Over ranks, `comm` must outlive this, and every rank must fill its networks with the same numbers; metrics are then
+  // means over the ranks.
+  Trainer(Gan& gan, const StepOptions& options, Comm* comm = nullptr);
 
   // Inputs of the next step, (N, S, S, 1): fill all three (from_host).
   Tensor corrupted() const { return program_->tensor(graph_->corrupted); }
@@ -60,6 +62,7 @@ class Trainer {
 
   StepOptions options_;
   Gan& gan_;
+  Comm* comm_;
   std::unique_ptr<StepGraph> graph_;
   Buffer controls_, report_;                     // learning rate and weights; one place per scalar
   std::unordered_map<int, std::size_t> places_;  // in the report, by value id
