@@ -14,6 +14,8 @@
 
 namespace ipa {
 
+enum class ConvPass : std::uint8_t { forward, dgrad, wgrad };
+
 struct ConvGeometry {
   Shape x, w, y;
   int stride = 1, pad = 0, dilation = 1;
@@ -29,6 +31,7 @@ template <class... Tensors>
 struct PreparedConv {
   std::function<void(Stream&, Tensors..., void* workspace)> run;  // workspace 64-byte aligned
   std::size_t workspace_bytes = 0;
+  std::function<void(Stream&)> ready;  // slow, once, before the first run, where there is one
 };
 
 // run(stream, y, x, w, bias, workspace); bias without data where `bias` is false.
