@@ -1,6 +1,6 @@
 // Stands in for the GPU driver (libcuda.so.1) where there is none. While a plan is built, cuDNN's run-time-compiled
-// engines load what they compiled through the driver; this one accepts every load and has no device, so that plans for a
-// described device can be built and inspected. Nothing can run: cuInit reports CUDA_ERROR_NO_DEVICE.
+// engines load what they compiled through the driver; this one accepts every load and has no device, so that plans for
+// a described device can be built and inspected. Nothing can run: cuInit reports CUDA_ERROR_NO_DEVICE.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stddef.h>
