@@ -3,7 +3,6 @@
 #include <set>
 
 #include "graph/ops/conv.h"
-#include "kernels/conv_graph_cudnn.h"
 #include "nets/step_graph.h"
 
 namespace ipa::test {

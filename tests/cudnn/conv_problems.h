@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "kernels/conv_cudnn.h"
+#include "kernels/conv_problem.h"
 
 namespace ipa::test {
 

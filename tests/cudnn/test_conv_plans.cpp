@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "kernels/conv_cudnn.h"
 #include "kernels/conv_graph_cudnn.h"
 #include "tests/cudnn/conv_problems.h"
 
@@ -38,10 +39,10 @@ struct Built {
 Built build_first(const ConvProblem& problem) {
   const auto start = std::chrono::steady_clock::now();
   Built b;
-  ConvGraph conv = conv_graph(problem);
-  conv.graph.finish(h200());
+  OperationGraph graph = conv_graph(problem);
+  graph.finish(h200());
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    for (const EngineConfig& e : conv.graph.engines(h200(), mode, b.why_none)) {
+    for (const EngineConfig& e : graph.engines(h200(), mode, b.why_none)) {
       ++b.offered;
       if (!refusal(e, problem.dtype).empty()) continue;
       ++b.admitted;
