@@ -71,9 +71,9 @@ void flip_filters(Stream& stream, const Shape& w_shape, DType dtype, void* wt, c
   });
 }
 
-void fill_random(Stream& stream, DType dtype, void* data, std::int64_t count, std::uint32_t seed) {
+void fill_random(Stream& stream, DType dtype, void* data, std::int64_t count, float amplitude, std::uint32_t seed) {
   with_type(dtype, [&]<class T>(T*) {
-    launch(stream, blocks(count), threads, 0, random_kernel<T>, static_cast<T*>(data), count, seed);
+    launch(stream, blocks(count), threads, 0, random_kernel<T>, static_cast<T*>(data), count, amplitude, seed);
   });
 }
 

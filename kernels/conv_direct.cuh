@@ -145,10 +145,11 @@ IPA_HD std::uint32_t mix(std::uint32_t h) {
 }
 
 template <class T>
-__global__ void random_kernel(T* data, std::int64_t count, std::uint32_t seed) {
+__global__ void random_kernel(T* data, std::int64_t count, float amplitude, std::uint32_t seed) {
   const std::int64_t i = global_thread();
-  if (i < count)
-    store(data + i, static_cast<float>(mix(static_cast<std::uint32_t>(i) ^ mix(seed)) >> 8) * 0x1p-23f - 1);
+  if (i >= count) return;
+  const std::uint32_t bits = mix(static_cast<std::uint32_t>(i) ^ mix(seed)) >> 8;
+  store(data + i, (static_cast<float>(bits) * 0x1p-23f - 1) * amplitude);
 }
 
 template <class T>

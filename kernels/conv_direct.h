@@ -17,8 +17,8 @@ void conv_direct_statistics(Stream& stream, const ConvProblem& problem, const fl
 // wt (Ci,kh,kw,Co) = w (Co,kh,kw,Ci) turned by 180 degrees, both padded: the filters of a dgrad by forward convolution.
 void flip_filters(Stream& stream, const Shape& w_shape, DType dtype, void* wt, const void* w);
 
-// Uniform in [-1, 1), a function of seed and position.
-void fill_random(Stream& stream, DType dtype, void* data, std::int64_t count, std::uint32_t seed);
+// Uniform in [-amplitude, amplitude), a function of seed and position.
+void fill_random(Stream& stream, DType dtype, void* data, std::int64_t count, float amplitude, std::uint32_t seed);
 void fill_value(Stream& stream, DType dtype, void* data, std::int64_t count, float value);
 
 struct Difference {

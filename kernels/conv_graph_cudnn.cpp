@@ -33,7 +33,7 @@ class Builder {
 
   T operand(ConvOperand o) {
     const ConvLayout l = conv_layout(problem_, o);
-    return graph_.in_memory(static_cast<std::int64_t>(o), l.spec, l.pitch);
+    return graph_.in_memory(conv_id(o), l.spec, l.pitch);
   }
   T inside(ConvOperand like, DType dtype) { return graph_.inside({conv_layout(problem_, like).spec.shape, dtype}); }
 

@@ -6,7 +6,8 @@
 
 namespace ipa::cuda {
 
-// An operand's id in the graph is its number.
+constexpr std::int64_t conv_id(ConvOperand o) { return static_cast<std::int64_t>(o) + 1; }  // its id in the graph
+
 OperationGraph conv_graph(const ConvProblem& problem);
 
 // Why an engine may not run it: sums in no fixed order, or less than f32 arithmetic on f32. Empty if it may.

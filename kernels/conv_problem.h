@@ -44,6 +44,9 @@ struct ConvLayout {
   TensorSpec spec;
   std::int64_t pitch = 0;
   std::size_t bytes() const { return static_cast<std::size_t>(spec.shape.pixels() * pitch) * size_of(spec.dtype); }
+  std::size_t bytes_as_f32() const {
+    return static_cast<std::size_t>(spec.shape.elements()) * sizeof(float);
+  }  // packed
 };
 ConvLayout conv_layout(const ConvProblem& problem, ConvOperand operand);
 

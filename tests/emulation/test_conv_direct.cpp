@@ -183,7 +183,7 @@ TEST_CASE("a comparison sees one wrong element, one NaN and one changed bit") {
   std::vector<bf16> values(1500 * 16, bf16{0xffff});  // NaN between the pixels
   std::vector<float> reference(1500 * 8);
   Stream stream;
-  fill_random(stream, DType::f32, reference.data(), 1500 * 8, 3);
+  fill_random(stream, DType::f32, reference.data(), 1500 * 8, 1, 3);
   double squared = 0;
   for (std::size_t i = 0; i < reference.size(); ++i) {
     reference[i] = to_float(to_bf16(reference[i]));
