@@ -17,4 +17,8 @@ cudnnHandle_t cudnn_handle(const Stream& stream);
 // Slow if the plan is new; plans in use are shared. None: `why_none` says what was wrong with each candidate.
 std::shared_ptr<const CudnnPlan> find_conv_plan(Stream& stream, const ConvProblem& problem, std::string& why_none);
 
+// Enqueues a plan of the problem.
+void run_conv_plan(const Stream& stream, const CudnnPlan& plan, const ConvProblem& problem,
+                   const ConvPointers& operands, void* workspace);
+
 }  // namespace ipa::cuda

@@ -1,9 +1,9 @@
 #include "kernels/conv_cudnn.h"
 
 #include <memory>
+#include <utility>
 
 #include "kernels/conv_choice_cudnn.h"
-#include "kernels/conv_graph_cudnn.h"
 #include "kernels/pointwise.h"
 
 namespace ipa::cuda {
@@ -11,7 +11,6 @@ namespace {
 
 struct Prepared {
   ConvProblem problem;
-  std::vector<ConvOperand> operands;
   std::shared_ptr<const CudnnPlan> plan;  // set by ready
   Activation after = {};                  // by a kernel of ours, where no plan that applies it is sound
 };
@@ -24,6 +23,7 @@ void make_ready(Prepared& p, Stream& stream) {
     ConvProblem plain = p.problem;
     p.after = std::exchange(plain.fusion.activation, {});
     p.plan = find_conv_plan(stream, plain, why_none);
+    if (p.plan) p.problem = plain;
   }
   if (!p.plan)
     fail(ErrorKind::device, "cuDNN has no plan for the convolution " + to_string(p.problem) + ": " + why_none, "",
@@ -32,15 +32,7 @@ void make_ready(Prepared& p, Stream& stream) {
 
 void run(const Prepared& p, Stream& stream, const ConvPointers& pointers, void* workspace) {
   require(p.plan != nullptr, "conv on cuDNN: run before ready");
-  std::array<std::int64_t, static_cast<std::size_t>(ConvOperand::count)> ids{};
-  ConvPointers data{};
-  for (std::size_t i = 0; i < p.operands.size(); ++i) {
-    ids[i] = conv_id(p.operands[i]);
-    data[i] = pointers[static_cast<std::size_t>(p.operands[i])];
-    require(data[i] != nullptr, "conv on cuDNN: an operand is missing");
-  }
-  const std::size_t n = p.operands.size();
-  p.plan->run(cudnn_handle(stream), std::span(ids.data(), n), std::span(data.data(), n), workspace);
+  run_conv_plan(stream, *p.plan, p.problem, pointers, workspace);
   if (p.after.kind == Activation::Kind::none) return;
   const ConvLayout layout = conv_layout(p.problem, ConvOperand::y);
   Tensor y(pointers[static_cast<std::size_t>(ConvOperand::y)], layout.spec, stream.device());
@@ -57,7 +49,7 @@ void* data_of(const Tensor& t, const ConvProblem& problem, ConvOperand o) {
 }  // namespace
 
 PreparedFusedConv prepare_conv(const ConvProblem& problem) {
-  auto p = std::make_shared<Prepared>(Prepared{problem, conv_operands(problem), nullptr, {}});
+  auto p = std::make_shared<Prepared>(Prepared{problem, nullptr, {}});
   return {[p](Stream& stream, const ConvPointers& pointers, void* workspace) { run(*p, stream, pointers, workspace); },
           conv_workspace_limit, [p](Stream& stream) { make_ready(*p, stream); }};
 }

@@ -59,9 +59,9 @@ class Builder {
     if (active) graph_.activation(fusion_.activation, out, y);
     if (fusion_.statistics) {
       const T square = inside(ConvOperand::y, DType::f32);
-      graph_.sum_pixels(y, operand(ConvOperand::sum));
+      graph_.sum_pixels(y, operand(ConvOperand::sum), fusion_.any_order);
       graph_.mul(y, y, square);
-      graph_.sum_pixels(square, operand(ConvOperand::sum_squares));
+      graph_.sum_pixels(square, operand(ConvOperand::sum_squares), fusion_.any_order);
     }
   }
 

@@ -52,7 +52,7 @@ std::string to_string(const ConvProblem& problem) {
   if (f.by_forward) text += " by forward";
   if (f.bias) text += " +bias";
   text += activations[static_cast<int>(f.activation.kind)];
-  if (f.statistics) text += " +statistics";
+  if (f.statistics) text += f.any_order ? " +statistics in any order" : " +statistics";
   if (f.add) text += " +add";
   if (f.relu_backward) text += " +relu backward";
   if (f.x_pitch) text += fmt::format(" x/{}", f.x_pitch);

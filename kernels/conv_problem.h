@@ -18,10 +18,12 @@ struct ConvFusion {
   bool normalise = false;  // forward: the convolution's input is relu(x scale + shift), which is never in memory
   bool bias = false;       // forward: y = a(conv + bias)
   Activation activation = {};
-  bool statistics = false;     // forward: sums and sums of squares of y over the pixels, as batch norm asks for
-  bool by_forward = false;     // dgrad with stride 1, computed as a forward convolution: w holds flip_filters(w). Takes
-                               // slices and fuses what cuDNN's own dgrad does not
-  bool add = false;            // dgrad: dx += added, another part of x's gradient
+  bool statistics = false;  // forward: sums and sums of squares of y over the pixels, as batch norm asks for
+  bool any_order = false;   // statistics by atomic additions: the last bits differ from run to run, but x and y may be
+                            // slices and x be normalised, for which cuDNN does not offer a fixed order
+  bool by_forward = false;  // dgrad with stride 1, computed as a forward convolution: w holds flip_filters(w). Takes
+                            // slices and fuses what cuDNN's own dgrad does not
+  bool add = false;         // dgrad: dx += added, another part of x's gradient
   bool relu_backward = false;  // dgrad: then dx = 0 where x, the output of a ReLU, is not positive
   std::int64_t x_pitch = 0,
                y_pitch = 0;  // of x (dx, added) and y (dy) where they are slices of wider tensors; 0: packed

@@ -246,7 +246,7 @@ void OperationGraph::activation(const Activation& a, Tensor x, Tensor y) {
   Descriptor mode = pointwise_mode(relu                   ? CUDNN_POINTWISE_RELU_FWD
                                    : a.kind == Kind::tanh ? CUDNN_POINTWISE_TANH_FWD
                                                           : CUDNN_POINTWISE_SIGMOID_FWD);
-  // A NaN must stay a NaN; cuDNN's default clips it to 0.
+  // A NaN must stay a NaN. (What cuDNN 9.19 compiles for an H200 keeps it with and without this; a plan is checked.)
   if (relu) mode.set(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_PROPAGATE_NAN);
   if (a.kind == Kind::leaky_relu) mode.set(CUDNN_ATTR_POINTWISE_RELU_LOWER_CLIP_SLOPE, static_cast<double>(a.slope));
   text_ += fmt::format("{} {:.9g} ", static_cast<int>(a.kind), a.slope);
@@ -261,14 +261,15 @@ void OperationGraph::relu_backward(Tensor y, Tensor dy, Tensor dx) {
              {CUDNN_ATTR_OPERATION_POINTWISE_DXDESC, dx}});
 }
 
-void OperationGraph::sum_pixels(Tensor x, Tensor sum) {
+void OperationGraph::sum_pixels(Tensor x, Tensor sum, bool any_order) {
   Descriptor mode(CUDNN_BACKEND_REDUCTION_DESCRIPTOR, "reduction");
   mode.set(CUDNN_ATTR_REDUCTION_OPERATOR, CUDNN_REDUCE_TENSOR_ADD)
       .set(CUDNN_ATTR_REDUCTION_COMP_TYPE, CUDNN_DATA_FLOAT)
+      .set(CUDNN_ATTR_REDUCTION_IS_DETERMINISTIC, !any_order)
       .finalize();
   Descriptor operation(CUDNN_BACKEND_OPERATION_REDUCTION_DESCRIPTOR, "sum over pixels");
   operation.set(CUDNN_ATTR_OPERATION_REDUCTION_DESC, mode);
-  append("sum", std::move(operation),
+  append(any_order ? "sum in any order" : "sum", std::move(operation),
          {{CUDNN_ATTR_OPERATION_REDUCTION_XDESC, x}, {CUDNN_ATTR_OPERATION_REDUCTION_YDESC, sum}}, std::move(mode));
 }
 

@@ -128,7 +128,8 @@ class OperationGraph {
   void mul(Tensor x, Tensor b, Tensor y);
   void activation(const Activation& a, Tensor x, Tensor y);
   void relu_backward(Tensor y, Tensor dy, Tensor dx);  // dx = dy where y > 0
-  void sum_pixels(Tensor x, Tensor sum);
+  // In a fixed order, or in any by atomic additions to what `sum` holds, which more engines offer.
+  void sum_pixels(Tensor x, Tensor sum, bool any_order);
 
   void finish(const Target& target);
   // Everything that determines the graph, on one line: equal text, equal graph.

@@ -64,9 +64,11 @@ std::vector<ConvProblem> fused_problems(std::int64_t batch) {
     };
     const auto a = same(batch, size, in, w.a, 3), b = same(batch, size, w.a, w.b, 3),
                c = same(batch, size, w.b, w.c, 3);
-    add(ConvPass::forward, a, {.statistics = true, .y_pitch = pitch});
+    for (const auto& g : {a, b, c}) add(ConvPass::forward, g, {.statistics = true});
+    add(ConvPass::forward, a, {.statistics = true, .any_order = true, .y_pitch = pitch});
     for (const auto& g : {b, c}) {
-      add(ConvPass::forward, g, {.normalise = true, .statistics = true, .x_pitch = pitch, .y_pitch = pitch});
+      add(ConvPass::forward, g,
+          {.normalise = true, .statistics = true, .any_order = true, .x_pitch = pitch, .y_pitch = pitch});
       add(ConvPass::dgrad, g,
           {.by_forward = true, .add = true, .relu_backward = true, .x_pitch = pitch, .y_pitch = pitch});
       add(ConvPass::dgrad, g, {.add = true, .relu_backward = true});
