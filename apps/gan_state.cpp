@@ -7,13 +7,11 @@
 namespace ipa {
 namespace {
 
-std::vector<float> content(const Tensor& t) { return {t.f32(), t.f32() + t.elements()}; }
-
-void fill(const Tensor& t, const std::vector<float>& values, const std::string& network, const std::string& file) {
-  if (static_cast<std::int64_t>(values.size()) != t.elements())
-    fail(ErrorKind::input, "Adam's moments of " + network + " are of another size", file,
+void fill(const Parameters& p, const Tensor& flat, const std::vector<float>& values, const std::string& file) {
+  if (static_cast<std::int64_t>(values.size()) != p.portable_size())
+    fail(ErrorKind::input, "Adam's moments of " + p.network() + " are of another size", file,
          "it was written with other widths");
-  std::copy(values.begin(), values.end(), t.f32());
+  p.from_portable(values, flat);
 }
 
 }  // namespace
@@ -42,15 +40,15 @@ void snapshot(const Gan& gan, const TrainerState& state, Checkpoint& checkpoint)
   checkpoint.adam.clear();
   auto add = [&](const Parameters& p, std::int64_t updates) {
     p.save(checkpoint.weights);
-    checkpoint.adam.push_back({p.network(), updates, content(p.flat_m()), content(p.flat_v())});
+    checkpoint.adam.push_back({p.network(), updates, p.portable(p.flat_m()), p.portable(p.flat_v())});
   };
   add(gan.generator, state.adam_generator);
   add(gan.disc_global, state.adam_global);
   add(gan.disc_patch, state.adam_patch);
 }
 
-void restore(const Checkpoint& checkpoint, const std::string& file, Gan& gan, TrainerState& state) {
-  state = {.step = checkpoint.step};
+TrainerState restore(const Checkpoint& checkpoint, const std::string& file, Gan& gan) {
+  TrainerState state{.step = checkpoint.step};
   auto take = [&](Parameters& p, std::int64_t& updates) {
     p.load(checkpoint.weights, file);
     const auto found = std::find_if(checkpoint.adam.begin(), checkpoint.adam.end(),
@@ -60,13 +58,14 @@ void restore(const Checkpoint& checkpoint, const std::string& file, Gan& gan, Tr
         fail(ErrorKind::input, "no Adam moments of " + p.network(), file, "it cannot be trained on");
       return;
     }
-    fill(p.flat_m(), found->m, p.network(), file);
-    fill(p.flat_v(), found->v, p.network(), file);
+    fill(p, p.flat_m(), found->m, file);
+    fill(p, p.flat_v(), found->v, file);
     updates = found->steps;
   };
   take(gan.generator, state.adam_generator);
   take(gan.disc_global, state.adam_global);
   take(gan.disc_patch, state.adam_patch);
+  return state;
 }
 
 }  // namespace ipa

@@ -15,8 +15,8 @@ void declare_gan(Gan& gan, const NetOptions& options);
 // Weights, running statistics, Adam's moments and counts, step; the rest of the checkpoint is the caller's.
 void snapshot(const Gan& gan, const TrainerState& state, Checkpoint& checkpoint);
 
-// The reverse; `file` names the checkpoint in errors (ErrorKind::input where its networks are of other widths). A
-// checkpoint without moments (imported weights) leaves them 0.
-void restore(const Checkpoint& checkpoint, const std::string& file, Gan& gan, TrainerState& state);
+// The reverse: what the trainer is to go on from. `file` names the checkpoint in errors (ErrorKind::input where its
+// networks are of other widths). A checkpoint without moments (imported weights) leaves them 0.
+TrainerState restore(const Checkpoint& checkpoint, const std::string& file, Gan& gan);
 
 }  // namespace ipa

@@ -151,7 +151,7 @@ class TrainRun {
       gan_.vgg19.load(read_vgg19(file, static_cast<int>(settings_.loss.style_layers)), file.string());
     }
     if (latest_) {
-      restore(*latest_, checkpoint_path(folder_, latest_->step).string(), gan_, trainer_.state());
+      trainer_.set_state(restore(*latest_, checkpoint_path(folder_, latest_->step).string(), gan_));
       calibration_ = latest_->calibration;
       score_ = latest_->score;
       latest_->weights.clear();

@@ -8,6 +8,9 @@
 #include <mutex>
 #include <utility>
 
+#include "engine/cuda/runtime.h"
+#include "engine/on_device.h"
+
 namespace ipa {
 namespace {
 
@@ -24,14 +27,18 @@ std::vector<Entry>& entries() {
 }  // namespace
 
 Buffer::Buffer(std::string name, std::size_t bytes, Device device) : bytes_(bytes), device_(device) {
-  require(device.is_cpu(), "this build has CPU buffers only");
   constexpr std::size_t alignment = 64;
   const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  data_ = std::aligned_alloc(alignment, rounded);
+  on_device(
+      device,
+      [&] {
+        data_ = std::aligned_alloc(alignment, rounded);
+        if (data_) std::memset(data_, 0, rounded);
+      },
+      [&] { data_ = cuda::allocate(device.index, rounded); });
   if (!data_)
     fail(ErrorKind::device, fmt::format("no memory for {:.1f} MiB", static_cast<double>(bytes) / (1 << 20)), name,
          "use a smaller batch, or free memory");
-  std::memset(data_, 0, rounded);
   std::lock_guard lock(register_mutex);
   entries().push_back({data_, {std::move(name), bytes}});
 }
@@ -57,12 +64,14 @@ void Buffer::release() noexcept {
     std::lock_guard lock(register_mutex);
     std::erase_if(entries(), [&](const Entry& e) { return e.data == data_; });
   }
-  std::free(data_);
+  on_device(
+      device_, [&] { std::free(data_); }, [&] { cuda::release(device_.index, data_); });
   data_ = nullptr;
 }
 
 Tensor Buffer::tensor(const TensorSpec& spec, std::size_t offset_bytes) const {
-  require(offset_bytes <= bytes_ && spec.bytes() <= bytes_ - offset_bytes, "tensor beyond the end of its buffer");
+  require(offset_bytes <= bytes_ && bytes_on(device_, spec) <= bytes_ - offset_bytes,
+          "tensor beyond the end of its buffer");
   return Tensor(static_cast<std::byte*>(data_) + offset_bytes, spec, device_);
 }
 

@@ -14,7 +14,7 @@ class Buffer {
  public:
   Buffer() = default;
   Buffer(std::string name, std::size_t bytes,
-         Device device = {});  // zero-filled, 64-byte aligned; kind device if refused
+         Device device = {});  // zero-filled, 64-byte aligned; ErrorKind::device if refused
   ~Buffer();
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <string>
 
 namespace ipa {
 
@@ -10,8 +11,17 @@ struct Device {
   Kind kind = Kind::cpu;
   int index = 0;  // CUDA ordinal; 0 for the CPU
 
-  bool is_cpu() const { return kind == Kind::cpu; }
+  constexpr bool is_cpu() const { return kind == Kind::cpu; }
   friend bool operator==(const Device&, const Device&) = default;
 };
+
+// Empty if `device` can be used by this program on this machine, else why not, as a user may read it.
+std::string device_problem(Device device);
+
+// "cpu", "cuda:0 (NVIDIA H200, 139.8 GiB, sm_90)".
+std::string describe(Device device);
+
+// The first CUDA device if there is one and this program can use it, else the CPU.
+Device best_device();
 
 }  // namespace ipa

@@ -36,7 +36,7 @@ std::vector<Value> grad(Value loss, Values wrt) {
   }
 
   std::vector<Value> gradient(needs.size());
-  gradient[static_cast<std::size_t>(loss.id)] = constant(graph, scalar_shape, 1.0f);
+  gradient[static_cast<std::size_t>(loss.id)] = constant(graph, {scalar_shape}, 1.0f);
   for (int n = last; n >= 0; --n) {
     const Graph::Node node = graph.nodes()[static_cast<std::size_t>(n)];  // a copy: the list grows below
     std::vector<Value> dout;

@@ -38,6 +38,7 @@ struct Call {
 struct Launch {
   std::function<void(const Call&)> run;
   std::size_t workspace_bytes = 0;
+  std::function<void(Stream&)> ready = {};  // slow, once before the first run, where it is there: builds library plans
 };
 
 // The least traffic and arithmetic an op can do its work with.

@@ -12,12 +12,12 @@ namespace ipa {
 
 // --- pointwise
 // ---------------------------------------------------------------------------------------------------------
-Value constant(Graph& graph, const Shape& shape, float value);  // filled each run
-Value activation(Value x, Activation a);                        // ReLU, LeakyReLU, tanh, sigmoid
-Value activation_gradient(Value dy, Value y, Activation a);     // dy a'(x), from the output y = a(x)
-Value add(Value a, Value b);                                    // a + b
-Value clip(Value x, float low, float high);                     // gradient 1 on the closed interval, as PyTorch's clamp
-Value scale(Value x, Value factor, float constant = 1);         // constant factor x; factor is a scalar value
+Value constant(Graph& graph, const TensorSpec& spec, float value);  // filled each run
+Value activation(Value x, Activation a);                            // ReLU, LeakyReLU, tanh, sigmoid
+Value activation_gradient(Value dy, Value y, Activation a);         // dy a'(x), from the output y = a(x)
+Value add(Value a, Value b);                                        // a + b
+Value clip(Value x, float low, float high);              // gradient 1 on the closed interval, as PyTorch's clamp
+Value scale(Value x, Value factor, float constant = 1);  // constant factor x; factor is a scalar value
 
 // --- convolution: three ops, each one's gradients are the other two
 // ------------------------------------------------------
@@ -91,11 +91,15 @@ Value vgg_input(Value x);  // (N,H,W,1) in [-1,1] to Caffe's (N,H,W,3): 127.5 (x
 Value squared_norm(Value x);  // sum of squares, a scalar, accumulated in double
 // 1 if all scalars are finite, else 0; with `previous`, 0 also where that is 0.
 Value all_finite(std::vector<Value> scalars, Value previous = {});
-// PyTorch's Adam on flat states, all mutated: m, v the moments; `rates` (1,1,1,2) = {lr / (1 - beta1^t), 1 / sqrt(1 -
-// beta2^t)}; nothing moves where `enabled` is 0.
 struct AdamAttributes {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;  // double: 1 - beta2 would lose four digits in float
 };
-void adam(Value parameters, Value m, Value v, Value gradient, Value rates, Value enabled, AdamAttributes attributes);
+// Of the update t = updates + 1: (1,1,1,2) = {lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t)}. `updates`, a scalar state,
+// becomes t where `enabled` is 1.
+Value adam_rates(Value lr, Value updates, Value enabled, AdamAttributes attributes);
+// PyTorch's Adam on flat states, all mutated: m, v the moments; nothing moves where `enabled` is 0. `copy`, where there
+// is one, is the parameters in bf16.
+void adam(Value parameters, Value m, Value v, Value gradient, Value rates, Value enabled, AdamAttributes attributes,
+          Value copy = {});
 
 }  // namespace ipa

@@ -77,9 +77,9 @@ Plan plan(const Graph& graph, Values outputs, const PlanOptions& options) {
   auto open = [&](int id, int first) {
     const Graph::Info& info = graph.infos()[static_cast<std::size_t>(id)];
     result.storage_of[static_cast<std::size_t>(id)] = static_cast<int>(result.storages.size());
-    result.storages.push_back(
-        {info.name, info.spec.bytes(), 0, first, std::max(first, last_use[static_cast<std::size_t>(id)])});
-    result.unshared_bytes += align_up(info.spec.bytes());
+    result.storages.push_back({info.name, bytes_on(options.device, info.spec), 0, first,
+                               std::max(first, last_use[static_cast<std::size_t>(id)])});
+    result.unshared_bytes += align_up(bytes_on(options.device, info.spec));
   };
   for (std::size_t id = 0; id < graph.infos().size(); ++id)
     if (graph.infos()[id].kind == Graph::Kind::input) {
@@ -111,7 +111,7 @@ Plan plan(const Graph& graph, Values outputs, const PlanOptions& options) {
       } else {
         result.storage_of[static_cast<std::size_t>(out.id)] = heir;
         result.storages[static_cast<std::size_t>(heir)].last = std::max(s, last_use[static_cast<std::size_t>(out.id)]);
-        result.unshared_bytes += align_up(out.spec().bytes());
+        result.unshared_bytes += align_up(bytes_on(options.device, out.spec()));
         ++result.in_place;
       }
     }

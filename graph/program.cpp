@@ -43,16 +43,33 @@ Call Program::call(Stream& stream, const Bound& b) const {
   return {stream, all.subspan(b.first_out, b.outs), all.subspan(b.first_in, b.ins), b.workspace};
 }
 
-void Program::run(Stream& stream) {
+void Program::make_ready(Stream& stream) {
+  if (ready_) return;
+  for (const Plan::Step& step : plan_.steps)
+    if (step.launch.ready) step.launch.ready(stream);
+  ready_ = true;
+}
+
+void Program::enqueue(Stream& stream) {
   for (std::size_t s = 0; s < bound_.size(); ++s) plan_.steps[s].launch.run(call(stream, bound_[s]));
+}
+
+void Program::run(Stream& stream) {
+  require(stream.device() == plan_.device, "program: a stream of another device than the plan's");
+  make_ready(stream);
+  if (plan_.device.is_cpu() || runs_++ == 0) return enqueue(stream);
+  if (!recording_) recording_.emplace(stream, [this](Stream& s) { enqueue(s); });
+  recording_->replay(stream);
 }
 
 std::vector<double> Program::profile(Stream& stream) {
   using clock = std::chrono::steady_clock;
+  make_ready(stream);
   std::vector<double> milliseconds;
   for (std::size_t s = 0; s < bound_.size(); ++s) {
     const auto start = clock::now();
     plan_.steps[s].launch.run(call(stream, bound_[s]));
+    stream.wait();
     milliseconds.push_back(std::chrono::duration<double, std::milli>(clock::now() - start).count());
   }
   return milliseconds;

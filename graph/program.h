@@ -1,10 +1,13 @@
-// A plan bound to memory: running it only enqueues prepared launches.
+// A plan bound to memory: running it only enqueues prepared launches. On CUDA the first run enqueues them one by one (a
+// warm-up, in which libraries set themselves up), and from the second on all of them are replayed as one CUDA graph.
 #pragma once
 
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "engine/buffer.h"
+#include "engine/recording.h"
 #include "graph/plan.h"
 
 namespace ipa {
@@ -29,11 +32,16 @@ class Program {
     void* workspace;
   };
   Call call(Stream& stream, const Bound& b) const;
+  void make_ready(Stream& stream);
+  void enqueue(Stream& stream);
 
   Plan plan_;
   Buffer arena_;
   std::vector<Tensor> by_value_, tensors_;
   std::vector<Bound> bound_;
+  bool ready_ = false;
+  std::int64_t runs_ = 0;
+  std::optional<Recording> recording_;
 };
 
 }  // namespace ipa

@@ -6,7 +6,16 @@
 
 namespace ipa {
 
-void adam_step(Stream&, Tensor p, Tensor m, Tensor v, Tensor g, Tensor rates, Tensor enabled, AdamConstants a) {
+void adam_rates(Stream&, Tensor rates, Tensor updates, Tensor lr, Tensor enabled, AdamConstants a) {
+  const double t = double{updates.f32()[0]} + 1;
+  rates.f32()[0] = static_cast<float>(double{lr.f32()[0]} / (1 - std::pow(a.beta1, t)));
+  rates.f32()[1] = static_cast<float>(1 / std::sqrt(1 - std::pow(a.beta2, t)));
+  if (enabled.f32()[0] > 0) updates.f32()[0] = static_cast<float>(t);
+}
+
+void adam_step(Stream&, Tensor p, Tensor copy, Tensor m, Tensor v, Tensor g, Tensor rates, Tensor enabled,
+               AdamConstants a) {
+  require(!copy.data, "adam: on the CPU there is no bf16 copy");
   require(p.shape == m.shape && p.shape == v.shape && p.shape == g.shape && p.packed() && m.packed() && v.packed() &&
               g.packed(),
           "adam: shapes differ");

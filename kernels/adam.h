@@ -1,4 +1,4 @@
-// The optimiser's kernels on packed fp32 tensors.
+// The optimiser's kernels on flat fp32 tensors.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,17 @@
 namespace ipa {
 
 // Kingma & Ba 2015 as PyTorch computes it: m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2,
-// p -= rates[0] m / (sqrt(v) rates[1] + eps). No byte moves unless enabled[0] > 0. Bytes: seven passes of one tensor.
+// p -= rates[0] m / (sqrt(v) rates[1] + eps). No byte moves unless enabled[0] > 0. `copy`, where it has data, gets p in
+// bf16. Bytes: seven passes of one tensor, and half a one for the copy: 30 B a parameter.
 struct AdamConstants {
   double beta1, beta2, eps;
 };
-void adam_step(Stream& stream, Tensor p, Tensor m, Tensor v, Tensor g, Tensor rates, Tensor enabled, AdamConstants a);
+void adam_step(Stream& stream, Tensor p, Tensor copy, Tensor m, Tensor v, Tensor g, Tensor rates, Tensor enabled,
+               AdamConstants a);
+
+// The bias corrections of the next update, t = updates[0] + 1: rates (1,1,1,2) = {lr / (1 - beta1^t),
+// 1 / sqrt(1 - beta2^t)}, in double. Where enabled[0] > 0 that update is being made: updates[0] = t.
+void adam_rates(Stream& stream, Tensor rates, Tensor updates, Tensor lr, Tensor enabled, AdamConstants a);
 
 // sum[0] = sum of squares, in double, in an order fixed by the shape; not finite where an element is not.
 void sum_of_squares(Stream& stream, Tensor sum, Tensor x, void* workspace);

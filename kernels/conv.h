@@ -1,5 +1,6 @@
-// Convolution and its gradients on packed fp32 NHWC tensors; weights (Co,kh,kw,Ci). Each is prepared once (slow; the
-// algorithm and its layouts are chosen there, by shape) and then run without creating anything.
+// Convolution and its gradients on NHWC tensors; weights (Co,kh,kw,Ci). Operands of one type, fp32 or, on CUDA, bf16;
+// the bias and dw are fp32. Each is prepared once and then run without creating anything: on the CPU by oneDNN
+// (conv_onednn.cpp), whose algorithm and layouts are chosen by shape; on CUDA by cuDNN (cuda/conv_cudnn.cpp).
 //   forward  y[n,i,j,o]  = a(sum x[n, i stride - pad + r dilation, j ..., c] w[o,r,s,c] + bias[o])
 //   dgrad    dx = d<dy, forward>/dx without bias and activation; wgrad dw likewise
 // FLOPs: 2 * (elements of y) * kh * kw * Ci for each of the three.
@@ -31,15 +32,28 @@ template <class... Tensors>
 struct PreparedConv {
   std::function<void(Stream&, Tensors..., void* workspace)> run;  // workspace 64-byte aligned
   std::size_t workspace_bytes = 0;
-  std::function<void(Stream&)> ready;  // slow, once, before the first run, where there is one
+  std::function<void(Stream&)> ready = {};  // where it is there: slow, to be called once before the first run
 };
 
 // run(stream, y, x, w, bias, workspace); bias without data where `bias` is false.
-PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a);
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const ConvGeometry& g, DType dtype, bool bias,
+                                                          Activation a);
 // run(stream, dx, dy, w, workspace)
-PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g);
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const ConvGeometry& g, DType dtype);
 // run(stream, dw, x, dy, workspace). The order of its sums, and so its last bits, depend on the number of OpenMP
 // threads at the time of preparation; for one number they are the same in every run.
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const ConvGeometry& g, DType dtype);
+
+// The backends.
+namespace onednn {
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a);
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g);
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g);
+}  // namespace onednn
+namespace cuda {
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, DType dtype, bool bias, Activation a);
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g, DType dtype);
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g, DType dtype);
+}  // namespace cuda
 
 }  // namespace ipa

@@ -37,7 +37,7 @@ void run(const Prepared& p, Stream& stream, const ConvPointers& pointers, void* 
   const ConvLayout layout = conv_layout(p.problem, ConvOperand::y);
   Tensor y(pointers[static_cast<std::size_t>(ConvOperand::y)], layout.spec, stream.device());
   y.pitch = layout.pitch;
-  activation_forward(stream, y, y, p.after);
+  cuda::activation_forward(stream, y, y, p.after);
 }
 
 void* data_of(const Tensor& t, const ConvProblem& problem, ConvOperand o) {

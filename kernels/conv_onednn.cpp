@@ -107,6 +107,8 @@ void add(OnednnSequence& sequence, const PrimitiveDesc& p, std::pair<int, std::p
 
 }  // namespace
 
+namespace onednn {
+
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a) {
   dnnl::primitive_attr attributes = OnednnSequence::attributes();
   const bool fused = fuse(a, attributes);
@@ -156,4 +158,5 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g) {
           sequence->workspace_bytes()};
 }
 
+}  // namespace onednn
 }  // namespace ipa

@@ -4,11 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define IPA_HD __host__ __device__ __forceinline__
-#else
-#define IPA_HD inline
-#endif
+#include "engine/host_device.h"
 
 namespace ipa {
 

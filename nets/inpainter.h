@@ -11,11 +11,11 @@ class Inpainter {
  public:
   // Declares the generator in `parameters` (allocate and load it before the first run).
   Inpainter(Parameters& parameters, const NetOptions& options, std::int64_t batch, std::int64_t height,
-            std::int64_t width);
+            std::int64_t width, DType compute = DType::f32);
 
   void fold();  // takes over the parameters' present values; call it after every change of them
   void run();   // input() to output()
-  Tensor input() const { return program_->tensor(input_); }  // (N, H, W, 1) in [-1, 1]
+  Tensor input() const { return program_->tensor(input_); }  // (N, H, W, 1) in [-1, 1], to fill by from_host
   Tensor output() const { return program_->tensor(output_); }
   const Plan& plan() const { return program_->plan(); }
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "engine/transfer.h"
+
 namespace ipa {
 
 Layers::Layers(Graph& graph, Parameters& parameters, Mode mode, BatchNormStyle style, Init conv_init)
@@ -17,23 +19,26 @@ Layers::Scope::Scope(Layers& layers, const std::string& name)
   layers.prefix_ += name + ".";
 }
 
-Value Layers::parameter(const std::string& full_name, const Shape& shape, Role role, Init init) {
-  parameters_.declare(full_name, shape, role, init);
+Value Layers::parameter(const std::string& full_name, const Shape& shape, Role role, Init init, DType dtype) {
+  const TensorSpec spec = parameters_.declare(full_name, shape, role, init).spec(dtype);
   if (const auto found = values_.find(full_name); found != values_.end()) return found->second;
-  return values_[full_name] = graph_.state(full_name, {shape});
+  if (role == Role::kernel) compute_ = dtype;
+  return values_[full_name] = graph_.state(full_name, spec);
 }
 
 Value Layers::conv(Value x, const std::string& name, std::int64_t out, int kernel, ConvAttributes attributes,
                    Activation a, Init init) {
   const Graph::Scope scope(graph_, name);
-  const Value w = parameter(prefix_ + name + ".weight", {out, kernel, kernel, x.shape().c}, Role::kernel, init);
+  const Value w =
+      parameter(prefix_ + name + ".weight", {out, kernel, kernel, x.shape().c}, Role::kernel, init, x.spec().dtype);
   const Value b = parameter(prefix_ + name + ".bias", vector_shape(out), Role::vector, Init::zero);
   return ipa::conv(x, w, b, attributes, a);
 }
 
 Value Layers::up(Value x, const std::string& name, std::int64_t out) {
   const Graph::Scope scope(graph_, name);
-  const Value w = parameter(prefix_ + name + ".weight", {x.shape().c, 2, 2, out}, Role::kernel, conv_init_);
+  const Value w =
+      parameter(prefix_ + name + ".weight", {x.shape().c, 2, 2, out}, Role::kernel, conv_init_, x.spec().dtype);
   const Value b = parameter(prefix_ + name + ".bias", vector_shape(out), Role::vector, Init::zero);
   return conv_transpose(x, w, b, {.stride = 2});
 }
@@ -85,30 +90,29 @@ BatchNorm Layers::batch_norm_of(const std::string& name, std::int64_t channels, 
   parameters_.declare(full + ".bias", shape, Role::vector, Init::zero);
   parameters_.declare(full + ".running_mean", shape, Role::statistic, Init::zero);
   parameters_.declare(full + ".running_var", shape, Role::statistic, Init::one);
-  auto copy = [](const std::vector<float>& from, const Tensor& to) { std::copy(from.begin(), from.end(), to.f32()); };
   BatchNorm bn;
-  bn.gamma = folded(shape, [=, this](const Tensor& t) { copy(scale_shift(full).scale, t); });
-  bn.beta = folded(shape, [=, this](const Tensor& t) { copy(scale_shift(full).shift, t); });
+  bn.gamma = folded({shape}, [=, this] { return scale_shift(full).scale; });
+  bn.beta = folded({shape}, [=, this] { return scale_shift(full).shift; });
   return bn;
 }
 
 Layers::ScaleShift Layers::scale_shift(const std::string& full_name) const {
-  const Tensor beta = parameters_.value(full_name + ".bias"), mean = parameters_.value(full_name + ".running_mean"),
-               var = parameters_.value(full_name + ".running_var");
-  const float* gamma =
-      parameters_.has(full_name + ".weight") ? parameters_.value(full_name + ".weight").f32() : nullptr;
-  const auto channels = static_cast<std::size_t>(beta.elements());
+  auto values = [&](const char* what) { return to_host(parameters_.value(full_name + what)); };
+  const std::vector<float> beta = values(".bias"), mean = values(".running_mean"), var = values(".running_var");
+  const std::size_t channels = beta.size();
+  const std::vector<float> gamma =
+      parameters_.has(full_name + ".weight") ? values(".weight") : std::vector<float>(channels, 1.0f);
   ScaleShift result{std::vector<float>(channels), std::vector<float>(channels)};
   for (std::size_t c = 0; c < channels; ++c) {
-    const double scale = (gamma ? gamma[c] : 1.0f) / std::sqrt(double{var.f32()[c]} + style_.eps);
+    const double scale = gamma[c] / std::sqrt(double{var[c]} + style_.eps);
     result.scale[c] = static_cast<float>(scale);
-    result.shift[c] = static_cast<float>(beta.f32()[c] - mean.f32()[c] * scale);
+    result.shift[c] = static_cast<float>(beta[c] - mean[c] * scale);
   }
   return result;
 }
 
-Value Layers::folded(const Shape& shape, std::function<void(const Tensor&)> compute) {
-  folded_.push_back({graph_.state("folded", {shape}), std::move(compute)});
+Value Layers::folded(const TensorSpec& spec, std::function<std::vector<float>()> compute) {
+  folded_.push_back({graph_.state("folded", spec), std::move(compute)});
   return folded_.back().state;
 }
 
@@ -117,29 +121,31 @@ Value Layers::raw_conv(Value x, const std::string& name, std::int64_t out, int k
   const std::string full = prefix_ + name;
   const Shape shape{out, kernel, kernel, x.shape().c};
   if (mode_ == Mode::training)
-    return ipa::conv(x, parameter(full + ".conv.weight", shape, Role::kernel, conv_init_), {}, attributes, a);
+    return ipa::conv(x, parameter(full + ".conv.weight", shape, Role::kernel, conv_init_, x.spec().dtype), {},
+                     attributes, a);
 
   parameters_.declare(full + ".conv.weight", shape, Role::kernel, conv_init_);
-  const Value w = folded(shape, [=, this](const Tensor& t) {
-    const float* raw = parameters_.value(full + ".conv.weight").f32();
+  const Value w = folded({shape, x.spec().dtype, true}, [=, this] {
+    std::vector<float> weights = to_host(parameters_.value(full + ".conv.weight"));
     const std::vector<float> scale = scale_shift(full + ".bn").scale;
-    const std::int64_t per_filter = shape.elements() / out;
-    for (std::int64_t i = 0; i < shape.elements(); ++i)
-      t.f32()[i] = raw[i] * scale[static_cast<std::size_t>(i / per_filter)];
+    const std::size_t per_filter = weights.size() / scale.size();
+    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] *= scale[i / per_filter];
+    return weights;
   });
-  const Value b = folded(vector_shape(out), [=, this](const Tensor& t) {
+  const Value b = folded({vector_shape(out)}, [=, this] {
     std::vector<float> shift = scale_shift(full + ".bn").shift;
     if (!shift_bn.empty()) {
       const std::vector<float> more = scale_shift(shift_bn).shift;
       for (std::size_t c = 0; c < shift.size(); ++c) shift[c] += more[c];
     }
-    std::copy(shift.begin(), shift.end(), t.f32());
+    return shift;
   });
   return ipa::conv(x, w, b, attributes, a);
 }
 
 void Layers::bind(Program::Bindings& bindings) {
-  for (const auto& [name, value] : values_) bindings[value.id] = parameters_.value(name);
+  for (const auto& [name, value] : values_)
+    bindings[value.id] = value.spec().dtype == DType::bf16 ? parameters_.copy(name) : parameters_.value(name);
   for (const Parameters::Entry& e : parameters_.entries())
     if (const auto found = gradients_.find(e.name); found != gradients_.end())
       bindings[found->second.id] = parameters_.gradient(e);
@@ -148,23 +154,28 @@ void Layers::bind(Program::Bindings& bindings) {
     bindings[flat_->gradients.id] = parameters_.flat_gradients();
     bindings[flat_->m.id] = parameters_.flat_m();
     bindings[flat_->v.id] = parameters_.flat_v();
+    bindings[flat_->updates.id] = parameters_.updates();
+    if (flat_->copy) bindings[flat_->copy.id] = parameters_.flat_copy();
   }
-  auto room = [](const Folded& f) { return (f.state.spec().bytes() + 63) / 64 * 64; };
   std::size_t bytes = 0;
-  for (const Folded& f : folded_) bytes += room(f);
-  if (!folded_.empty()) folded_buffer_ = Buffer(parameters_.network() + " folded", bytes);
+  for (const Folded& f : folded_) bytes += room(f.state.spec());
+  if (!folded_.empty()) folded_buffer_ = Buffer(parameters_.network() + " folded", bytes, parameters_.device());
   std::size_t offset = 0;
   for (const Folded& f : folded_) {
     bindings[f.state.id] = folded_buffer_.tensor(f.state.spec(), offset);
-    offset += room(f);
+    offset += room(f.state.spec());
   }
+}
+
+std::size_t Layers::room(const TensorSpec& folded) const {
+  return (bytes_on(parameters_.device(), folded) + 63) / 64 * 64;
 }
 
 void Layers::fold() {
   std::size_t offset = 0;
   for (const Folded& f : folded_) {
-    f.compute(folded_buffer_.tensor(f.state.spec(), offset));
-    offset += (f.state.spec().bytes() + 63) / 64 * 64;
+    from_host(f.compute(), folded_buffer_.tensor(f.state.spec(), offset));
+    offset += room(f.state.spec());
   }
 }
 
@@ -181,7 +192,7 @@ void Layers::store_gradients(const std::vector<Value>& gradients) {
     if (!e.trainable()) continue;
     const Value gradient = gradients[next++];
     require(static_cast<bool>(gradient), "no gradient reaches " + e.name);
-    if (!gradients_.contains(e.name)) gradients_[e.name] = graph_.state("d " + e.name, {e.shape});
+    if (!gradients_.contains(e.name)) gradients_[e.name] = graph_.state("d " + e.name, e.spec());
     graph_.store(gradient, gradients_[e.name]);
   }
 }
@@ -189,8 +200,11 @@ void Layers::store_gradients(const std::vector<Value>& gradients) {
 const Layers::Flat& Layers::flat() {
   if (!flat_) {
     const TensorSpec spec = parameters_.flat_spec();
-    auto state = [&](const char* what) { return graph_.state(parameters_.network() + what, spec); };
-    flat_ = {state(" values"), state(" gradients"), state(" Adam m"), state(" Adam v")};
+    auto state = [&](const char* what, const TensorSpec& s) { return graph_.state(parameters_.network() + what, s); };
+    flat_ = {
+        state(" values", spec),           state(" gradients", spec), state(" Adam m", spec), state(" Adam v", spec), {},
+        state(" updates", {scalar_shape})};
+    if (compute_ == DType::bf16) flat_->copy = state(" copy", parameters_.flat_spec(compute_));
   }
   return *flat_;
 }

@@ -70,23 +70,27 @@ class Layers {
   void store_gradients(const std::vector<Value>& gradients);  // of trainable(): into the parameters' flat gradients
   struct Flat {
     Value values, gradients, m, v;  // (1, 1, 1, n) each; the same memory as the parameters one by one
+    Value copy;                     // in bf16, where the network computes in it
+    Value updates;                  // a scalar: Adam's t
   };
   const Flat& flat();
 
  private:
   struct Folded {
     Value state;
-    std::function<void(const Tensor&)> compute;
+    std::function<std::vector<float>()> compute;
   };
   struct ScaleShift {
     std::vector<float> scale, shift;
   };
 
-  Value parameter(const std::string& full_name, const Shape& shape, Role role, Init init);
+  // Weights come in the type of the activations they meet; `dtype` is that.
+  Value parameter(const std::string& full_name, const Shape& shape, Role role, Init init, DType dtype = DType::f32);
   BatchNorm batch_norm_of(const std::string& name, std::int64_t channels,
                           bool gamma);                         // declares NAME.{weight,bias,...}
   ScaleShift scale_shift(const std::string& full_name) const;  // what batch norm amounts to in inference
-  Value folded(const Shape& shape, std::function<void(const Tensor&)> compute);
+  std::size_t room(const TensorSpec& folded) const;            // bytes of a folded state in its buffer
+  Value folded(const TensorSpec& spec, std::function<std::vector<float>()> compute);
   // A convolution without bias, as it is in training; in inference with batch norm `bn` folded in, and the shift of
   // `shift_bn`, where one is named, added to its bias.
   Value raw_conv(Value x, const std::string& name, std::int64_t out, int kernel, ConvAttributes attributes,
@@ -100,6 +104,7 @@ class Layers {
   std::string prefix_;
   std::unordered_map<std::string, Value> values_, gradients_;  // by full name
   std::optional<Flat> flat_;
+  DType compute_ = DType::f32;  // of the weights
   std::vector<Folded> folded_;
   Buffer folded_buffer_;
 };

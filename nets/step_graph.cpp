@@ -5,7 +5,7 @@ namespace {
 
 Value half_sum(Value a, Value b) {
   Graph& graph = *a.graph;
-  return weighted_sum({a, b}, constant(graph, vector_shape(2), 0.5f));
+  return weighted_sum({a, b}, constant(graph, {vector_shape(2)}, 0.5f));
 }
 
 }  // namespace
@@ -15,7 +15,8 @@ StepGraph::StepGraph(Gan& gan, const StepOptions& options)
       global_layers(graph, gan.disc_global, Mode::training, discriminator_batch_norm, Init::normal_002),
       patch_layers(graph, gan.disc_patch, Mode::training, discriminator_batch_norm, Init::normal_002),
       vgg_layers(graph, gan.vgg19, Mode::training, {}, Init::zero) {
-  const TensorSpec image{{options.batch, options.size, options.size, 1}};
+  const TensorSpec image{{options.batch, options.size, options.size, 1}, options.compute};
+  lr = graph.state("learning rate", {scalar_shape});
   corrupted = graph.input("corrupted", image);
   target = graph.input("target", image);
   mask = graph.input("mask", image);
@@ -23,22 +24,20 @@ StepGraph::StepGraph(Gan& gan, const StepOptions& options)
     const Graph::Scope scope(graph, "generator");
     fake = ipa::generator(generator_layers, corrupted, options.net);
   }
-  auto discriminator_phase = [&](Layers& layers, Parameters& parameters, DiscriminatorKind kind, Value previous) {
+  auto discriminator_phase = [&](Layers& layers, DiscriminatorKind kind, Value previous) {
     const Graph::Scope scope(graph, network_name(kind));
     const Value real_score = discriminate(layers, concat({corrupted, target}), kind, options.net.disc_width).score;
     const Value fake_score = discriminate(layers, concat({corrupted, fake}), kind, options.net.disc_width).score;
-    return update(layers, parameters, half_sum(bce_with_logits(real_score, 1), bce_with_logits(fake_score, 0)),
-                  previous, options);
+    return update(layers, half_sum(bce_with_logits(real_score, 1), bce_with_logits(fake_score, 0)), previous, options);
   };
-  global = discriminator_phase(global_layers, gan.disc_global, DiscriminatorKind::global, {});
-  patch = discriminator_phase(patch_layers, gan.disc_patch, DiscriminatorKind::patch, global.enabled);
+  global = discriminator_phase(global_layers, DiscriminatorKind::global, {});
+  patch = discriminator_phase(patch_layers, DiscriminatorKind::patch, global.enabled);
 
   Value image_now = fake, previous = patch.enabled;
   for (std::int64_t k = 0; k < options.optimizer.generator_steps; ++k) {
     const Graph::Scope scope(graph, "generator update");
     if (k > 0) image_now = ipa::generator(generator_layers, corrupted, options.net);
-    generator.push_back(
-        update(generator_layers, gan.generator, generator_loss(image_now, options, k == 0), previous, options));
+    generator.push_back(update(generator_layers, generator_loss(image_now, options, k == 0), previous, options));
     previous = generator.back().enabled;
   }
 }
@@ -77,31 +76,35 @@ Value StepGraph::generator_loss(Value image, const StepOptions& options, bool fi
   if (loss.hole > 0) append(hole, masked_l1_loss(image, target, mask));
   if (first) {
     terms = list;
-    weights = graph.input("loss weights", {vector_shape(static_cast<std::int64_t>(list.size()))});
+    weights = graph.state("loss weights", {vector_shape(static_cast<std::int64_t>(list.size()))});
   }
   return weighted_sum(list, weights);
 }
 
-StepGraph::Update StepGraph::update(Layers& layers, Parameters& parameters, Value loss, Value previous,
-                                    const StepOptions& options) {
+StepGraph::Update StepGraph::update(Layers& layers, Value loss, Value previous, const StepOptions& options) {
   layers.store_gradients(grad(loss, layers.trainable()));
   Update u;
   u.loss = loss;
-  u.rates = graph.input(parameters.network() + " rates", {vector_shape(2)});
+  const AdamAttributes attributes{options.optimizer.beta1, options.optimizer.beta2, 1e-8};
   const Layers::Flat flat = layers.flat();
   u.squared_norm = squared_norm(flat.gradients);
   u.enabled = all_finite({loss, u.squared_norm}, previous);
-  adam(flat.values, flat.m, flat.v, flat.gradients, u.rates, u.enabled,
-       {options.optimizer.beta1, options.optimizer.beta2, 1e-8});
+  const Value rates = adam_rates(lr, flat.updates, u.enabled, attributes);
+  adam(flat.values, flat.m, flat.v, flat.gradients, rates, u.enabled, attributes, flat.copy);
   return u;
 }
 
-std::vector<Value> StepGraph::outputs() const {
+std::vector<Value> StepGraph::scalars() const {
   std::vector<Value> all = terms;
   auto report = [&](const Update& u) { all.insert(all.end(), {u.loss, u.squared_norm, u.enabled}); };
   report(global);
   report(patch);
   for (const Update& u : generator) report(u);
+  return all;
+}
+
+std::vector<Value> StepGraph::outputs() const {
+  std::vector<Value> all = scalars();
   all.push_back(fake);
   return all;
 }

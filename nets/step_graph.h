@@ -27,25 +27,31 @@ struct StepOptions {
   LossOptions loss;
   OptimizerOptions optimizer;
   std::int64_t batch = 8, size = 256;
+  DType compute = DType::f32;  // of activations and of the weights that convolutions read; bf16 on CUDA
 };
 
 // The networks of one GAN; vgg19 is there if loss.style > 0.
 struct Gan {
-  Parameters generator{"generator"}, disc_global{"disc_global"}, disc_patch{"disc_patch"}, vgg19{"vgg19"};
+  explicit Gan(Device device = {})
+      : generator("generator", device),
+        disc_global("disc_global", device),
+        disc_patch("disc_patch", device),
+        vgg19("vgg19", device) {}
+  Parameters generator, disc_global, disc_patch, vgg19;
 };
 
 struct StepGraph {
   StepGraph(Gan& gan, const StepOptions& options);
 
-  // What a network reports of one update. rates: {lr / (1 - beta1^t), 1 / sqrt(1 - beta2^t)}.
+  // What a network reports of one update, scalars.
   struct Update {
-    Value rates, loss, squared_norm, enabled;
+    Value loss, squared_norm, enabled;
   };
 
   Graph graph;
   Layers generator_layers, global_layers, patch_layers, vgg_layers;
   Value corrupted, target, mask;  // inputs (N, S, S, 1): y and x in [-1, 1]; 1 in the hole
-  Value weights;                  // input (1,1,1,n): weight of each of `terms`
+  Value lr, weights;              // states, set before a step: a scalar; (1,1,1,n), the weight of each of `terms`
   std::vector<Value> terms;       // of the generator's first update; those switched off are left out
   // Positions in `terms`, -1 where switched off; l1 is measured even if its weight is 0.
   int adversarial_global = -1, adversarial_patch = -1, l1 = -1, first_perceptual = -1, first_style = -1, hole = -1;
@@ -53,10 +59,11 @@ struct StepGraph {
   Update global, patch;
   std::vector<Update> generator;  // N_G of them
 
-  std::vector<Value> outputs() const;
+  std::vector<Value> scalars() const;  // what a step reports: terms, losses, norms, flags
+  std::vector<Value> outputs() const;  // these and fake
 
  private:
-  Update update(Layers& layers, Parameters& parameters, Value loss, Value previous, const StepOptions& options);
+  Update update(Layers& layers, Value loss, Value previous, const StepOptions& options);
   Value generator_loss(Value image, const StepOptions& options, bool first);
 
   std::vector<Value> target_features_;  // of VGG-19

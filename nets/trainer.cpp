@@ -2,37 +2,53 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+
+#include "engine/transfer.h"
 
 namespace ipa {
+namespace {
+constexpr std::size_t place_bytes = 64;  // of a scalar in the report, and of the learning rate in the controls
+}
 
 Trainer::Trainer(Gan& gan, const StepOptions& options)
-    : options_(options), graph_(std::make_unique<StepGraph>(gan, options)) {
-  gan.generator.allocate(true);
-  gan.disc_global.allocate(true);
-  gan.disc_patch.allocate(true);
-  if (options.loss.style > 0 && !gan.vgg19.allocated()) gan.vgg19.allocate(false);
+    : options_(options), gan_(gan), graph_(std::make_unique<StepGraph>(gan, options)), stream_(gan.generator.device()) {
+  const Device device = gan.generator.device();
+  for (Parameters* p : {&gan.generator, &gan.disc_global, &gan.disc_patch}) p->allocate(true, options.compute);
+  if (options.loss.style > 0 && !gan.vgg19.allocated()) gan.vgg19.allocate(false, options.compute);
   Program::Bindings bindings;
   for (Layers* layers : {&graph_->generator_layers, &graph_->global_layers, &graph_->patch_layers, &graph_->vgg_layers})
     layers->bind(bindings);
-  program_ = std::make_unique<Program>(graph_->graph, plan(graph_->graph, graph_->outputs()), bindings);
+
+  const std::size_t weights = bytes_on(device, graph_->weights.spec());
+  controls_ = Buffer("controls of a step", place_bytes + weights, device);
+  bindings[graph_->lr.id] = controls_.tensor({scalar_shape});
+  bindings[graph_->weights.id] = controls_.tensor(graph_->weights.spec(), place_bytes);
+
+  const std::vector<Value> scalars = graph_->scalars();
+  report_ = Buffer("report of a step", scalars.size() * place_bytes, device);
+  for (std::size_t i = 0; i < scalars.size(); ++i) {
+    const Value place = graph_->graph.state("report", {scalar_shape});
+    graph_->graph.store(scalars[i], place);
+    bindings[place.id] = report_.tensor({scalar_shape}, i * place_bytes);
+    places_[scalars[i].id] = i * place_bytes;
+  }
+  const std::vector<Value> outputs{graph_->fake};
+  program_ = std::make_unique<Program>(graph_->graph, plan(graph_->graph, outputs, {.device = device}), bindings);
+  mailbox_ = std::make_unique<Mailbox>(device, controls_.data(), controls_.bytes(), report_.data(), report_.bytes());
 }
 
-void Trainer::set_rates(Value rates, std::int64_t t, double lr) const {
-  const double steps = static_cast<double>(t);
-  float* r = program_->tensor(rates).f32();
-  r[0] = static_cast<float>(lr / (1 - std::pow(options_.optimizer.beta1, steps)));
-  r[1] = static_cast<float>(1 / std::sqrt(1 - std::pow(options_.optimizer.beta2, steps)));
-}
-
-void Trainer::set_weights() const {
+void Trainer::write_controls(double progress) {
+  const OptimizerOptions& o = options_.optimizer;
+  const double lr = o.decay > 0 ? o.lr * std::pow(std::max(0.0, 1 - progress), o.decay) : o.lr;
   const LossOptions& loss = options_.loss;
-  const Tensor weights = program_->tensor(graph_->weights);
-  float* w = weights.f32();
+  std::vector<float> weights(static_cast<std::size_t>(graph_->weights.shape().c));
   auto set = [&](int first, std::int64_t count, double value) {
-    for (std::int64_t i = 0; first >= 0 && i < count; ++i) w[first + i] = static_cast<float>(value);
+    for (std::int64_t i = 0; first >= 0 && i < count; ++i)
+      weights[static_cast<std::size_t>(first + i)] = static_cast<float>(value);
   };
   const double warm = loss.style_warmup > 0
-                          ? std::min(1.0, static_cast<double>(state_.step) / static_cast<double>(loss.style_warmup))
+                          ? std::min(1.0, static_cast<double>(enqueued_) / static_cast<double>(loss.style_warmup))
                           : 1.0;
   set(graph_->adversarial_global, 1, loss.adversarial);
   set(graph_->adversarial_patch, 1, loss.adversarial);
@@ -40,33 +56,47 @@ void Trainer::set_weights() const {
   set(graph_->first_perceptual, perceptual_layers, loss.perceptual);
   set(graph_->first_style, loss.style_layers, loss.style * warm);
   set(graph_->hole, 1, loss.hole);
+  const auto rate = static_cast<float>(lr);
+  std::memcpy(mailbox_->outgoing(), &rate, sizeof(rate));
+  std::memcpy(mailbox_->outgoing() + place_bytes, weights.data(), weights.size() * sizeof(float));
+}
+
+void Trainer::enqueue(double progress) {
+  write_controls(progress);
+  mailbox_->before_step(stream_);
+  program_->run(stream_);
+  mailbox_->after_step(stream_);
+  ++enqueued_;
+}
+
+std::optional<StepMetrics> Trainer::read(bool wait) {
+  const std::byte* report = mailbox_->next(wait);
+  if (!report) return std::nullopt;
+  return metrics(report);
 }
 
 StepMetrics Trainer::step(double progress) {
-  const OptimizerOptions& o = options_.optimizer;
-  const double lr = o.decay > 0 ? o.lr * std::pow(std::max(0.0, 1 - progress), o.decay) : o.lr;
-  set_weights();
-  set_rates(graph_->global.rates, state_.adam_global + 1, lr);
-  set_rates(graph_->patch.rates, state_.adam_patch + 1, lr);
-  for (std::size_t k = 0; k < graph_->generator.size(); ++k)
-    set_rates(graph_->generator[k].rates, state_.adam_generator + 1 + static_cast<std::int64_t>(k), lr);
-  program_->run(stream_);
-
-  StepMetrics metrics = read();
-  auto count = [&](const StepGraph::Update& u, std::int64_t& t) {
-    if (scalar(u.enabled) != 0)
-      ++t;
-    else
-      metrics.finite = false;
-  };
-  count(graph_->global, state_.adam_global);
-  count(graph_->patch, state_.adam_patch);
-  for (const StepGraph::Update& u : graph_->generator) count(u, state_.adam_generator);
-  ++state_.step;
-  return metrics;
+  enqueue(progress);
+  return *read(true);
 }
 
-StepMetrics Trainer::read() const {
+void Trainer::set_state(const TrainerState& state) {
+  state_ = state;
+  enqueued_ = state.step;
+  auto tell = [](const Parameters& p, std::int64_t updates) {
+    from_host(std::vector{static_cast<float>(updates)}, p.updates());
+  };
+  tell(gan_.generator, state.adam_generator);
+  tell(gan_.disc_global, state.adam_global);
+  tell(gan_.disc_patch, state.adam_patch);
+}
+
+StepMetrics Trainer::metrics(const std::byte* report) {
+  auto scalar = [&](Value v) {
+    float value;
+    std::memcpy(&value, report + places_.at(v.id), sizeof(value));
+    return double{value};
+  };
   const std::vector<Value>& terms = graph_->terms;
   auto sum = [&](int first, std::int64_t count) {
     double total = 0;
@@ -85,6 +115,17 @@ StepMetrics Trainer::read() const {
   m.grad_norm_g = std::sqrt(scalar(graph_->generator.front().squared_norm));
   m.grad_norm_d_global = std::sqrt(scalar(graph_->global.squared_norm));
   m.grad_norm_d_patch = std::sqrt(scalar(graph_->patch.squared_norm));
+
+  auto count = [&](const StepGraph::Update& u, std::int64_t& t) {
+    if (scalar(u.enabled) != 0)
+      ++t;
+    else
+      m.finite = false;
+  };
+  count(graph_->global, state_.adam_global);
+  count(graph_->patch, state_.adam_patch);
+  for (const StepGraph::Update& u : graph_->generator) count(u, state_.adam_generator);
+  m.step = ++state_.step;
   return m;
 }
 

@@ -2,13 +2,17 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <unordered_map>
 
+#include "engine/mailbox.h"
 #include "nets/step_graph.h"
 
 namespace ipa {
 
 // Terms as in metrics.csv: means over the batch, unweighted but for `total`; those switched off are 0.
 struct StepMetrics {
+  std::int64_t step = 0;  // counted from 1
   double d_global = 0, d_patch = 0, adversarial = 0, l1 = 0, perceptual = 0, style = 0, hole = 0, total = 0;
   double grad_norm_g = 0, grad_norm_d_global = 0, grad_norm_d_patch = 0;
   bool finite = true;  // false: at least one network skipped its update
@@ -16,7 +20,7 @@ struct StepMetrics {
 
 // What resuming needs besides the parameters.
 struct TrainerState {
-  std::int64_t step = 0;                                             // steps done
+  std::int64_t step = 0;                                             // steps whose metrics were read
   std::int64_t adam_generator = 0, adam_global = 0, adam_patch = 0;  // updates applied (Adam's t)
 };
 
@@ -26,16 +30,24 @@ class Trainer {
   // loss.style > 0 gan.vgg19 must be loaded too.
   Trainer(Gan& gan, const StepOptions& options);
 
-  // Inputs of the next step, (N, S, S, 1): fill all three.
+  // Inputs of the next step, (N, S, S, 1): fill all three (from_host).
   Tensor corrupted() const { return program_->tensor(graph_->corrupted); }
   Tensor target() const { return program_->tensor(graph_->target); }
   Tensor mask() const { return program_->tensor(graph_->mask); }
 
-  // One step; `progress` in [0, 1) of the whole training drives the learning rate's decay.
+  // One step; `progress` in [0, 1) of the whole training drives the learning rate's decay. Waits for it.
   StepMetrics step(double progress);
+
+  // The same in two halves, so that a device need not wait for the host: enqueue a step; read, in order, what is done
+  // (nothing yet, or with `wait` the oldest step under way). At most a few steps may be under way: while `full`, read.
+  void enqueue(double progress);
+  bool full() const { return mailbox_->full(); }
+  std::optional<StepMetrics> read(bool wait);
+
+  // Tells the device of a state that was set from outside (resumed, imported).
+  void set_state(const TrainerState& state);
   Tensor fake() const { return program_->tensor(graph_->fake); }  // of the last step, before its update
 
-  TrainerState& state() { return state_; }
   const TrainerState& state() const { return state_; }
   const StepOptions& options() const { return options_; }
   const StepGraph& graph() const { return *graph_; }
@@ -43,16 +55,19 @@ class Trainer {
   const Program& program() const { return *program_; }
 
  private:
-  void set_rates(Value rates, std::int64_t t, double lr) const;
-  void set_weights() const;
-  StepMetrics read() const;
-  float scalar(Value v) const { return program_->tensor(v).f32()[0]; }
+  void write_controls(double progress);
+  StepMetrics metrics(const std::byte* report);
 
   StepOptions options_;
+  Gan& gan_;
   std::unique_ptr<StepGraph> graph_;
+  Buffer controls_, report_;                     // learning rate and weights; one place per scalar
+  std::unordered_map<int, std::size_t> places_;  // in the report, by value id
   std::unique_ptr<Program> program_;
   TrainerState state_;
+  std::int64_t enqueued_ = 0;  // steps
   Stream stream_;
+  std::unique_ptr<Mailbox> mailbox_;
 };
 
 }  // namespace ipa

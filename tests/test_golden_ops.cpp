@@ -61,7 +61,7 @@ void check_adam(GoldenResults& results) {
   };
   const Value parameters = state("parameters"), m = state("m"), v = state("v");
   const Value gradient = graph.input("gradient", spec), rates = graph.input("rates", {vector_shape(2)});
-  adam(parameters, m, v, gradient, rates, constant(graph, scalar_shape, 1), {.beta1 = beta1, .beta2 = beta2});
+  adam(parameters, m, v, gradient, rates, constant(graph, {scalar_shape}, 1), {.beta1 = beta1, .beta2 = beta2});
   Program program(graph, plan(graph, {}), bindings);
   const Tensor moved = bindings[parameters.id];
   golden.fill("adam/value_0", moved);

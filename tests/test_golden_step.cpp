@@ -13,6 +13,8 @@ namespace {
 
 // Gradients pass some forty layers and the sums run in another order than PyTorch's.
 constexpr double allowed = 10;
+// bf16 rounds 65536 times as coarsely, and kinks that it crosses add to that.
+constexpr double of_bf16 = 1e-3;
 
 StepOptions options_of(const Golden& golden, bool residual) {
   StepOptions o;
@@ -71,9 +73,15 @@ void check(const Golden& golden, const std::string& name, const std::vector<floa
 }
 
 void check_gradients(const Golden& golden, const std::string& term, const Parameters& parameters, Worst& worst) {
+  WeightMap gradients;
   for (const Parameters::Entry& e : parameters.entries())
-    if (e.trainable())
-      check(golden, "grad/" + term + "/" + e.name, Parameters::in_file_layout(e, parameters.gradient(e)).values, worst);
+    if (e.trainable()) gradients.push_back(Parameters::in_file_layout(e, parameters.gradient(e)));
+  for (const NamedArray& g : gradients) {
+    check(golden, "grad/" + term + "/" + g.name, g.values, worst);
+    CHECK(golden.distance_in_bf16_errors("grad/" + term + "/" + g.name, g.values) <= of_bf16);
+  }
+  const std::string network = gradients.at(0).name.substr(0, gradients.at(0).name.find('.'));
+  CHECK(golden.network_distance_in_bf16_errors(term, network, gradients) <= of_bf16);
 }
 
 void check_metrics(const Golden& golden, int step, const StepMetrics& m, double tolerance) {
@@ -135,4 +143,17 @@ TEST_CASE("the hole term alone gives PyTorch's gradient", "[golden]") {
   Run run(golden, options);
   Worst worst;
   check_gradients(golden, "hole", run.gan.generator, worst);
+}
+
+TEST_CASE("gradients as far off as PyTorch's in bf16 are at distance 1", "[golden]") {
+  const Golden golden("step_residual");
+  WeightMap gradients = golden.under("grad/total/");
+  const double error = golden.number("bf16_error/all/total/generator");
+  for (NamedArray& g : gradients) {
+    std::vector<float> off = g.values;
+    for (float& v : off) v *= float(1 + golden.number("bf16_error/grad/total/" + g.name));
+    CHECK(golden.distance_in_bf16_errors("grad/total/" + g.name, off) == Approx(1).epsilon(1e-3));
+    for (float& v : g.values) v *= float(1 + error);
+  }
+  CHECK(golden.network_distance_in_bf16_errors("total", "generator", gradients) == Approx(1).epsilon(1e-3));
 }

@@ -73,7 +73,8 @@ TEST_CASE("every op agrees with its naive reference, in value and gradient", "[o
       }
       if (differentiable) check_gradients(c, inputs, result);
 
-      CHECK(same_bits(result, run_case(c, inputs, differentiable, seed, false)));  // sharing memory changes nothing
+      CHECK(same_bits(result,
+                      run_case(c, inputs, differentiable, seed, {.share = false})));  // sharing memory changes nothing
       if (c.any_threads_same_bits) {
         const int threads = omp_get_max_threads();
         for (const int n : {1, 3}) {

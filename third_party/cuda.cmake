@@ -74,13 +74,13 @@ if(IPA_CUDA_FOUND)
   set(CMAKE_CUDA_COMPILER ${CUDAToolkit_NVCC_EXECUTABLE} CACHE FILEPATH "")
   set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # one runtime in the process: the one the libraries' users link
   enable_language(CUDA)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # which CMake 3.25 does not know of this nvcc
   message(STATUS "CUDA backend: toolkit ${CUDAToolkit_VERSION}, cuDNN ${cudnn_version}, for ${IPA_CUDA_ARCHITECTURES}")
 
   add_library(ipa_cuda_options INTERFACE)
-  # -std=c++20 by hand: CMake 3.25 does not know that nvcc has it.
   # 20208: "long double is treated as double in device code", where a header both compilers see has one.
   target_compile_options(ipa_cuda_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:
-    -std=c++20 --expt-relaxed-constexpr -Werror=all-warnings -diag-suppress=20208
+    --expt-relaxed-constexpr -Werror=all-warnings -diag-suppress=20208
     -Xcompiler=-Wall,-Wextra,-Werror,-Wno-missing-field-initializers,-fno-math-errno,-fno-trapping-math
     $<$<BOOL:${IPA_CUDA_PTXAS_INFO}>:-Xptxas=-v>>)
   target_link_libraries(ipa_cuda_options INTERFACE ipa_cuda_runtime)

@@ -7,9 +7,29 @@
 namespace ipa {
 namespace {
 
-class Adam final : public Op {
+AdamConstants constants(AdamAttributes a) { return {a.beta1, a.beta2, a.eps}; }
+
+class AdamRates final : public Op {  // lr, updates, enabled
  public:
-  explicit Adam(AdamAttributes a) : constants_{a.beta1, a.beta2, a.eps} {}
+  explicit AdamRates(AdamAttributes a) : constants_(constants(a)) {}
+  std::string name() const override { return "adam rates"; }
+  std::vector<TensorSpec> infer(Specs in) const override {
+    require(in[0].shape == scalar_shape && in[1].shape == scalar_shape && in[2].shape == scalar_shape,
+            "adam_rates: three scalars");
+    return {{vector_shape(2)}};
+  }
+  Launch prepare(Device, Specs, Specs) const override {
+    return {[a = constants_](const Call& c) { ipa::adam_rates(c.stream, c.out[0], c.in[1], c.in[0], c.in[2], a); }};
+  }
+  bool mutates(int i) const override { return i == 1; }
+
+ private:
+  AdamConstants constants_;
+};
+
+class Adam final : public Op {  // parameters, m, v, gradient, rates, enabled, copy or none
+ public:
+  explicit Adam(AdamAttributes a) : constants_(constants(a)) {}
   std::string name() const override { return "adam"; }
   std::vector<TensorSpec> infer(Specs in) const override {
     require(in[0] == in[1] && in[0] == in[2] && in[0] == in[3],
@@ -19,12 +39,13 @@ class Adam final : public Op {
   }
   Launch prepare(Device, Specs, Specs) const override {
     return {[a = constants_](const Call& c) {
-      adam_step(c.stream, c.in[0], c.in[1], c.in[2], c.in[3], c.in[4], c.in[5], a);
+      adam_step(c.stream, c.in[0], c.in[6], c.in[1], c.in[2], c.in[3], c.in[4], c.in[5], a);
     }};
   }
-  bool mutates(int i) const override { return i < 3; }
+  bool mutates(int i) const override { return i < 3 || i == 6; }
   Cost cost(Specs in, Specs) const override {
-    return {7.0 * static_cast<double>(in[0].bytes()), 12.0 * static_cast<double>(in[0].shape.elements())};
+    return {7.0 * static_cast<double>(in[0].bytes()) + static_cast<double>(in[6].bytes()),
+            12.0 * static_cast<double>(in[0].shape.elements())};
   }
 
  private:
@@ -67,8 +88,13 @@ Value all_finite(std::vector<Value> scalars, Value previous) {
   return apply<AllFinite>(graph, std::move(scalars));
 }
 
-void adam(Value parameters, Value m, Value v, Value gradient, Value rates, Value enabled, AdamAttributes attributes) {
-  parameters.graph->apply(std::make_shared<const Adam>(attributes), {parameters, m, v, gradient, rates, enabled});
+Value adam_rates(Value lr, Value updates, Value enabled, AdamAttributes attributes) {
+  return apply<AdamRates>(*lr.graph, {lr, updates, enabled}, attributes);
+}
+
+void adam(Value parameters, Value m, Value v, Value gradient, Value rates, Value enabled, AdamAttributes attributes,
+          Value copy) {
+  parameters.graph->apply(std::make_shared<const Adam>(attributes), {parameters, m, v, gradient, rates, enabled, copy});
 }
 
 }  // namespace ipa

@@ -35,7 +35,7 @@ class SumPixels final : public Op {
             sum_over_pixels_workspace_bytes(in[0].shape)};
   }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>&) const override {
-    return {add_bias(constant(*in[0].graph, in[0].shape(), 0), dout[0])};
+    return {add_bias(constant(*in[0].graph, in[0].spec(), 0), dout[0])};
   }
   Cost cost(Specs in, Specs out) const override {
     Cost cost = Op::cost(in, out);

@@ -12,11 +12,11 @@ class Concat final : public Op {
     Shape s = in[0].shape;
     s.c = 0;
     for (const TensorSpec& part : in) {
-      require(part.shape.n == s.n && part.shape.h == s.h && part.shape.w == s.w,
+      require(part.shape.n == s.n && part.shape.h == s.h && part.shape.w == s.w && part.dtype == in[0].dtype,
               "concat: " + to_string(part.shape) + " beside " + to_string(in[0].shape));
       s.c += part.shape.c;
     }
-    return {{s}};
+    return {{s, in[0].dtype}};
   }
   Launch prepare(Device, Specs, Specs) const override {
     return {[](const Call& c) { concat_channels(c.stream, c.out[0], c.in); }};
@@ -34,7 +34,7 @@ class SliceGradient final : public Op {
  public:
   SliceGradient(const Shape& x, std::int64_t first) : x_(x), first_(first) {}
   std::string name() const override { return "slice_channels gradient"; }
-  std::vector<TensorSpec> infer(Specs) const override { return {{x_}}; }
+  std::vector<TensorSpec> infer(Specs in) const override { return {{x_, in[0].dtype}}; }
   Launch prepare(Device, Specs, Specs) const override {
     return {[first = first_](const Call& c) { slice_channels_backward(c.stream, c.out[0], c.in[0], first); }};
   }
@@ -54,7 +54,7 @@ class Slice final : public Op {
                                                                      " and " + std::to_string(count_) +
                                                                      " more are not in " + to_string(s));
     s.c = count_;
-    return {{s}};
+    return {{s, in[0].dtype}};
   }
   Launch prepare(Device, Specs, Specs) const override {
     return {[first = first_](const Call& c) { slice_channels_forward(c.stream, c.out[0], c.in[0], first); }};

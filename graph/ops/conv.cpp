@@ -52,16 +52,16 @@ class Conv final : public ConvOp {
     const Shape y = output(in[0].shape, in[1].shape);
     check(in[0].shape, in[1].shape, y);
     require(in[2].shape.c == 0 || in[2].shape == vector_shape(y.c), "conv: the bias must have one element per channel");
-    return {{y}};
+    return {{y, in[0].dtype}};
   }
   ConvDescription describe(Specs in, Specs out) const override {
     return {ConvPass::forward, geometry(in[0].shape, in[1].shape, out[0].shape), in[2].shape.c > 0, a_};
   }
-  Launch prepare(Device, Specs in, Specs out) const override {
-    auto p = prepare_conv(geometry(in[0].shape, in[1].shape, out[0].shape), in[2].shape.c > 0, a_);
+  Launch prepare(Device device, Specs in, Specs out) const override {
+    auto p = prepare_conv(device, geometry(in[0].shape, in[1].shape, out[0].shape), in[0].dtype, in[2].shape.c > 0, a_);
     return {
         [run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.in[0], c.in[1], c.in[2], c.workspace); },
-        p.workspace_bytes};
+        p.workspace_bytes, std::move(p.ready)};
   }
   std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>& needs) const override {
     const Value dz = activation_gradient(dout[0], out[0], a_);
@@ -81,15 +81,15 @@ class ConvDgrad final : public ConvOp {
   std::string name() const override { return label("conv dgrad"); }
   std::vector<TensorSpec> infer(Specs in) const override {
     check(x_, in[1].shape, in[0].shape);
-    return {{x_}};
+    return {{x_, in[0].dtype}};
   }
   ConvDescription describe(Specs in, Specs) const override {
     return {ConvPass::dgrad, geometry(x_, in[1].shape, in[0].shape)};
   }
-  Launch prepare(Device, Specs in, Specs) const override {
-    auto p = prepare_conv_dgrad(geometry(x_, in[1].shape, in[0].shape));
+  Launch prepare(Device device, Specs in, Specs) const override {
+    auto p = prepare_conv_dgrad(device, geometry(x_, in[1].shape, in[0].shape), in[0].dtype);
     return {[run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.in[0], c.in[1], c.workspace); },
-            p.workspace_bytes};
+            p.workspace_bytes, std::move(p.ready)};
   }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>& needs) const override {
     return {needs[0] ? conv(dout[0], in[1], {}, attributes_) : Value{},
@@ -107,15 +107,15 @@ class ConvWgrad final : public ConvOp {
   std::string name() const override { return label("conv wgrad"); }
   std::vector<TensorSpec> infer(Specs in) const override {
     check(in[0].shape, w_, in[1].shape);
-    return {{w_}};
+    return {{.shape = w_, .filter = true}};  // fp32 whatever the operands are
   }
   ConvDescription describe(Specs in, Specs) const override {
     return {ConvPass::wgrad, geometry(in[0].shape, w_, in[1].shape)};
   }
-  Launch prepare(Device, Specs in, Specs) const override {
-    auto p = prepare_conv_wgrad(geometry(in[0].shape, w_, in[1].shape));
+  Launch prepare(Device device, Specs in, Specs) const override {
+    auto p = prepare_conv_wgrad(device, geometry(in[0].shape, w_, in[1].shape), in[0].dtype);
     return {[run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.in[0], c.in[1], c.workspace); },
-            p.workspace_bytes};
+            p.workspace_bytes, std::move(p.ready)};
   }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>& needs) const override {
     return {needs[0] ? conv_dgrad(in[1], dout[0], in[0].shape(), attributes_) : Value{},

@@ -139,7 +139,7 @@ class VggInputGradient final : public Op {
   std::string name() const override { return "vgg input gradient"; }
   std::vector<TensorSpec> infer(Specs in) const override {
     const Shape& s = in[0].shape;
-    return {{{s.n, s.h, s.w, 1}}};
+    return {{{s.n, s.h, s.w, 1}, in[0].dtype}};
   }
   Launch prepare(Device, Specs, Specs) const override {
     return {[](const Call& c) { vgg_input_backward(c.stream, c.out[0], c.in[0]); }};
@@ -152,7 +152,7 @@ class VggInput final : public Op {
   std::vector<TensorSpec> infer(Specs in) const override {
     const Shape& s = in[0].shape;
     require(s.c == 1, "vgg_input: the image must have one channel");
-    return {{{s.n, s.h, s.w, 3}}};
+    return {{{s.n, s.h, s.w, 3}, in[0].dtype}};
   }
   Launch prepare(Device, Specs, Specs) const override {
     return {[](const Call& c) { vgg_input_forward(c.stream, c.out[0], c.in[0]); }};

@@ -7,15 +7,15 @@ namespace {
 
 class Constant final : public Op {
  public:
-  Constant(const Shape& shape, float value) : shape_(shape), value_(value) {}
+  Constant(const TensorSpec& spec, float value) : spec_(spec), value_(value) {}
   std::string name() const override { return "constant"; }
-  std::vector<TensorSpec> infer(Specs) const override { return {{shape_}}; }
+  std::vector<TensorSpec> infer(Specs) const override { return {spec_}; }
   Launch prepare(Device, Specs, Specs) const override {
     return {[value = value_](const Call& c) { fill_tensor(c.stream, c.out[0], value); }};
   }
 
  private:
-  Shape shape_;
+  TensorSpec spec_;
   float value_;
 };
 
@@ -119,7 +119,7 @@ class Scale final : public Pointwise {
 
 }  // namespace
 
-Value constant(Graph& graph, const Shape& shape, float value) { return apply<Constant>(graph, {}, shape, value); }
+Value constant(Graph& graph, const TensorSpec& spec, float value) { return apply<Constant>(graph, {}, spec, value); }
 Value activation(Value x, Activation a) {
   return a.kind == Activation::Kind::none ? x : apply<ActivationOp>(*x.graph, {x}, a);
 }

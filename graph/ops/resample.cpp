@@ -24,7 +24,7 @@ class MaxPool final : public Op {
   std::vector<TensorSpec> infer(Specs in) const override {
     const Shape& s = in[0].shape;
     require(s.h % 2 == 0 && s.w % 2 == 0, "max_pool2: height and width must be even, not " + to_string(s));
-    return {{{s.n, s.h / 2, s.w / 2, s.c}}};
+    return {{{s.n, s.h / 2, s.w / 2, s.c}, in[0].dtype}};
   }
   Launch prepare(Device, Specs, Specs) const override {
     return {[](const Call& c) { max_pool2_forward(c.stream, c.out[0], c.in[0]); }};
@@ -43,7 +43,7 @@ class UpsampleGradient final : public Op {
   std::string name() const override { return std::string(to_string(filter_)) + " gradient"; }
   std::vector<TensorSpec> infer(Specs in) const override {
     const Shape& s = in[0].shape;
-    return {{{s.n, s.h / 2, s.w / 2, s.c}}};
+    return {{{s.n, s.h / 2, s.w / 2, s.c}, in[0].dtype}};
   }
   Launch prepare(Device, Specs, Specs) const override {
     return {[backward = filter_ == Filter::nearest ? upsample_nearest2_backward : upsample_bilinear2_backward](
@@ -58,7 +58,7 @@ class Upsample final : public Op {
  public:
   explicit Upsample(Filter f) : filter_(f) {}
   std::string name() const override { return to_string(filter_); }
-  std::vector<TensorSpec> infer(Specs in) const override { return {{twice(in[0].shape)}}; }
+  std::vector<TensorSpec> infer(Specs in) const override { return {{twice(in[0].shape), in[0].dtype}}; }
   Launch prepare(Device, Specs, Specs) const override {
     return {[forward = filter_ == Filter::nearest ? upsample_nearest2_forward : upsample_bilinear2_forward](
                 const Call& c) { forward(c.stream, c.out[0], c.in[0]); }};

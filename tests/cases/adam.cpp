@@ -23,9 +23,9 @@ OpCase adam_case(const std::string& name, std::int64_t count, double enabled,
           .inputs = {{.shape = shape, .gradient = false, .state = true},
                      {.shape = shape, .gradient = false, .state = true},
                      {.shape = shape, .gradient = false, .state = true, .map = positive},
-                     {.shape = shape, .gradient = false, .map = std::move(gradient)},
-                     {.shape = vector_shape(2), .low = 0.01, .high = 2, .gradient = false},
-                     {.shape = scalar_shape, .gradient = false, .map = [=](double) { return enabled; }}},
+                     {.shape = shape, .gradient = false, .map = std::move(gradient), .exact = true},
+                     {.shape = vector_shape(2), .low = 0.01, .high = 2, .gradient = false, .exact = true},
+                     {.shape = scalar_shape, .gradient = false, .map = [=](double) { return enabled; }, .exact = true}},
           .build =
               [a](Graph&, const ValueList& in) {
                 adam(in[0], in[1], in[2], in[3], in[4], in[5], a);
@@ -46,19 +46,20 @@ OpCase adam_case(const std::string& name, std::int64_t count, double enabled,
 }
 
 OpCase finite_case(const std::string& name, std::function<double(double)> second, double previous, double expected) {
-  return {.name = "adam: all finite, " + name,
-          .inputs = {{.shape = scalar_shape, .gradient = false},
-                     {.shape = scalar_shape, .gradient = false, .map = std::move(second)},
-                     {.shape = scalar_shape, .gradient = false, .map = [=](double) { return previous; }}},
-          .build =
-              [](Graph&, const ValueList& in) {
-                return ValueList{all_finite({in[0], in[1]}), all_finite({in[0], in[1]}, in[2])};
-              },
-          .reference =
-              [=](const Arrays& in) {
-                return Arrays{Array(scalar_shape, std::isfinite(in[1][0]) ? 1 : 0), Array(scalar_shape, expected)};
-              },
-          .tolerance = 0};
+  return {
+      .name = "adam: all finite, " + name,
+      .inputs = {{.shape = scalar_shape, .gradient = false, .exact = true},
+                 {.shape = scalar_shape, .gradient = false, .map = std::move(second), .exact = true},
+                 {.shape = scalar_shape, .gradient = false, .map = [=](double) { return previous; }, .exact = true}},
+      .build =
+          [](Graph&, const ValueList& in) {
+            return ValueList{all_finite({in[0], in[1]}), all_finite({in[0], in[1]}, in[2])};
+          },
+      .reference =
+          [=](const Arrays& in) {
+            return Arrays{Array(scalar_shape, std::isfinite(in[1][0]) ? 1 : 0), Array(scalar_shape, expected)};
+          },
+      .tolerance = 0};
 }
 
 OpCase bench(OpCase c) {

@@ -20,7 +20,7 @@ OpCase norm_case(const std::string& name, const Shape& x, bool gamma, Activation
   OpCase c{
       .name = "batch_norm: " + name,
       .inputs = {{.shape = x, .low = low, .high = high},
-                 {.shape = vector},
+                 {.shape = vector, .exact = true},
                  {.shape = vector, .state = true},
                  {.shape = vector, .low = 0.5, .high = 2, .state = true}},
       .build =
@@ -40,7 +40,7 @@ OpCase norm_case(const std::string& name, const Shape& x, bool gamma, Activation
                 naive_batch_norm(in[0], in.size() > 4 ? &in[4] : nullptr, in[1], in[2], in[3], eps, momentum);
             return Arrays{map(r.y, [&](double v) { return naive_activation(v, a); }), r.running_mean, r.running_var};
           }};
-  if (gamma) c.inputs.push_back({.shape = vector, .low = -2, .high = 2});
+  if (gamma) c.inputs.push_back({.shape = vector, .low = -2, .high = 2, .exact = true});
   return c;
 }
 
@@ -59,8 +59,8 @@ OpCase bench(const Shape& x, Activation a) {
 OpCase affine_case(const Shape& x, Activation a) {
   return {.name = "affine: " + to_string(x),
           .inputs = {{.shape = x, .gradient = false},
-                     {.shape = vector_shape(x.c), .gradient = false},
-                     {.shape = vector_shape(x.c), .gradient = false}},
+                     {.shape = vector_shape(x.c), .gradient = false, .exact = true},
+                     {.shape = vector_shape(x.c), .gradient = false, .exact = true}},
           .build = [a](Graph&, const ValueList& in) { return ValueList{affine(in[0], in[1], in[2], a)}; },
           .reference =
               [a](const Arrays& in) {

@@ -9,7 +9,7 @@ using ValueList = std::vector<Value>;
 
 OpCase add_case(const std::string& name, const Shape& x) {
   return {.name = "bias: add, " + name,
-          .inputs = {{.shape = x}, {.shape = vector_shape(x.c)}},
+          .inputs = {{.shape = x}, {.shape = vector_shape(x.c), .exact = true}},
           .build = [](Graph&, const ValueList& in) { return ValueList{add_bias(in[0], in[1])}; },
           .reference =
               [](const Arrays& in) {

@@ -31,7 +31,7 @@ OpCase conv_case(const std::string& name, const Shape& x, const Shape& w, ConvAt
                  bool bias = false) {
   OpCase c{
       .name = "conv: " + name,
-      .inputs = {{.shape = x}, {.shape = w}},
+      .inputs = {{.shape = x}, {.shape = w, .filter = true}},
       .build = [=](Graph&, const ValueList& in) { return ValueList{conv(in[0], in[1], bias ? in[2] : Value{}, t, a)}; },
       .reference =
           [=](const Arrays& in) {
@@ -39,7 +39,7 @@ OpCase conv_case(const std::string& name, const Shape& x, const Shape& w, ConvAt
                               [a](double v) { return act(v, a); })};
           },
       .any_threads_same_bits = false};
-  if (bias) c.inputs.push_back({.shape = vector_shape(w.n)});
+  if (bias) c.inputs.push_back({.shape = vector_shape(w.n), .exact = true});
   return c;
 }
 
@@ -73,7 +73,7 @@ const Register registered({
     conv_case("5x5 stride 2", {1, 11, 8, 12}, {20, 5, 5, 12}, {2, 2, 1}),
     conv_case("5x3 kernel, no padding, stride 3", {1, 11, 9, 6}, {10, 5, 3, 6}, {3, 0, 1}),
     {.name = "conv: dgrad and wgrad as ops, differentiated again",
-     .inputs = {{.shape = {1, 5, 6, 9}}, {.shape = {10, 3, 3, 9}}, {.shape = {1, 3, 3, 10}}},
+     .inputs = {{.shape = {1, 5, 6, 9}}, {.shape = {10, 3, 3, 9}, .filter = true}, {.shape = {1, 3, 3, 10}}},
      .build =
          [](Graph&, const ValueList& in) {
            const ConvAttributes t{2, 1, 1};

@@ -10,7 +10,7 @@ using ValueList = std::vector<Value>;
 
 OpCase transpose_case(const std::string& name, const Shape& x, const Shape& w, const Shape& y, ConvAttributes t) {
   return {.name = "conv_transpose: " + name,
-          .inputs = {{.shape = x}, {.shape = w}, {.shape = vector_shape(w.c)}},
+          .inputs = {{.shape = x}, {.shape = w, .filter = true}, {.shape = vector_shape(w.c), .exact = true}},
           .build = [=](Graph&, const ValueList& in) { return ValueList{conv_transpose(in[0], in[1], in[2], t)}; },
           .reference =
               [=](const Arrays& in) {

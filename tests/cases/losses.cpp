@@ -90,10 +90,10 @@ const Register registered({
     masked_case("no holes at all", {2, 3, 3, 1}, 2),
     masked_case("an image without holes among others", {4, 1, 2, 1}, 0.3),
     {.name = "losses: weighted sum",
-     .inputs = {{.shape = scalar_shape},
-                {.shape = scalar_shape},
-                {.shape = scalar_shape},
-                {.shape = vector_shape(3), .gradient = false}},
+     .inputs = {{.shape = scalar_shape, .exact = true},
+                {.shape = scalar_shape, .exact = true},
+                {.shape = scalar_shape, .exact = true},
+                {.shape = vector_shape(3), .gradient = false, .exact = true}},
      .build =
          [](Graph&, const ValueList& in) {
            return ValueList{weighted_sum({in[0], in[1], in[2]}, in[3])};

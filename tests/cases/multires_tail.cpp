@@ -65,7 +65,7 @@ OpCase folded_case(const Shape& p, std::int64_t a, std::int64_t b, std::int64_t 
                  return Arrays{y};
                },
            .bench_only = bench};
-  k.inputs.insert(k.inputs.end(), 3, {.shape = vector_shape(total), .gradient = false});
+  k.inputs.insert(k.inputs.end(), 3, {.shape = vector_shape(total), .gradient = false, .exact = true});
   return k;
 }
 

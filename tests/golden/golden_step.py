@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 import data
+from bf16 import bf16_errors
 from golden_nets import BATCH, changed_weights, toy_gan
 from golden_ops import toy_vgg
 from margins import Recorder, margin, settle
@@ -45,21 +46,36 @@ class StepFile:
         for _ in range(steps):
             yield trainer.gan, *trainer.step(*(inputs[name].to(dtype) for name in ("y", "x", "mask")))
 
-    def case(self, dtype):
-        parts = gan, vgg, inputs = self.build(self.seed)
+    def results(self, parts, dtype, steps):
         results = {}
-        for k, (trained, metrics, gradients) in enumerate(self.run(parts, dtype, STEPS), 1):
+        for k, (trained, metrics, gradients) in enumerate(self.run(parts, dtype, steps), 1):
             results.update({f"metrics/step{k}/{name}": value for name, value in metrics.items()})
             if k == 1:
                 kept = {name: g for name, g in gradients.items() if name.split("/")[0] in self.terms}
-                results.update({f"grad/{name}": thin(g) for name, g in kept.items()})
+                results.update({f"grad/{name}": g for name, g in kept.items()})
                 results.update({f"running/{name}": b.clone() for name, b in trained.named_buffers()})
-                results.update({f"after/{name}": thin(trained.state_dict()[name]).clone() for name in AFTER})
+                results.update({f"after/{name}": trained.state_dict()[name].clone() for name in AFTER})
+        return results
+
+    def case(self, dtype):
+        parts = gan, vgg, inputs = self.build(self.seed)
+        results = self.results(parts, dtype, STEPS)
+        results = {name: thin(t) if name.startswith(("grad/", "after/")) else t for name, t in results.items()}
         common = toy_vgg(STYLE_LAYERS).state_dict()
         moved = {f"weights/vgg.{k}": t for k, t in vgg.state_dict().items() if not torch.equal(t, common[k])}
         stored = {**inputs, **changed_weights(gan, ""), **moved}
         stored.update({f"weight/{name}": torch.tensor(value).float() for name, value in self.weights.items()})
         return stored, results
+
+    def bf16_errors(self):
+        """Of the first step but for the weights after it, which Adam moved by about the sign of each gradient."""
+        gan, vgg, inputs = self.build(self.seed)
+
+        def run(inputs, dtype):
+            results = self.results((gan, vgg, inputs), dtype, 1)
+            return {name: t for name, t in results.items() if not name.startswith("after/")}
+
+        return bf16_errors(run, inputs)
 
     def margin(self, seed):
         """Over every kink that a gradient of the first step passes, those of |.| and of the clip too."""

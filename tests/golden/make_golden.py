@@ -38,7 +38,7 @@ def main():
         save_safetensors(arguments.out / "weights.safetensors", golden_nets.toy_gan().state_dict())
     for name, file in FILES.items():
         if arguments.only in name:
-            write_golden(arguments.out / f"{name}.safetensors", file.case)
+            write_golden(arguments.out / f"{name}.safetensors", file.case, getattr(file, "bf16_errors", dict))
 
 
 if __name__ == "__main__":

@@ -53,11 +53,11 @@ def relative_distance(value, exact):
     return distance / norm if norm > 0 else distance
 
 
-def write_golden(path, case):
+def write_golden(path, case, more_errors=dict):
     """case(dtype) -> (inputs, results), each name -> tensor, the same names and inputs for every dtype.
 
     Stored: the inputs; the results in double; float32_error/NAME for each result, how far PyTorch's float32 lies from double,
-    as a relative norm, never below LEAST_ERROR.
+    as a relative norm, never below LEAST_ERROR; and more_errors().
     """
     inputs, exact = case(torch.float64)
     _, single = case(torch.float32)
@@ -67,6 +67,6 @@ def write_golden(path, case):
     for name, tensor in exact.items():
         assert torch.isfinite(tensor).all(), name
         errors[f"float32_error/{name}"] = torch.tensor(max(relative_distance(single[name], tensor), LEAST_ERROR))
-    save_safetensors(path, {**inputs, **exact, **errors})
+    save_safetensors(path, {**inputs, **exact, **errors, **more_errors()})
     worst = max(errors, key=errors.get)
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, worst {worst} {errors[worst].item():.1e}")

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <random>
 
+#include "engine/transfer.h"
+
 namespace ipa::test {
 
 Array random_array(const Shape& shape, double low, double high, unsigned seed) {
@@ -21,15 +23,15 @@ Array map(const Array& a, const std::function<double(double)>& f) {
 
 Array from_tensor(const Tensor& t) {
   Array a(t.shape);
-  for (std::int64_t p = 0; p < t.shape.pixels(); ++p)
-    for (std::int64_t c = 0; c < t.shape.c; ++c) a[p * t.shape.c + c] = t.f32()[p * t.pitch + c];
+  const std::vector<float> values = to_host(t);
+  std::copy(values.begin(), values.end(), a.v.begin());
   return a;
 }
 
 void to_tensor(const Array& a, const Tensor& t) {
   require(a.shape == t.shape, "to_tensor: shapes differ");
-  for (std::int64_t p = 0; p < t.shape.pixels(); ++p)
-    for (std::int64_t c = 0; c < t.shape.c; ++c) t.f32()[p * t.pitch + c] = static_cast<float>(a[p * t.shape.c + c]);
+  const std::vector<float> values(a.v.begin(), a.v.end());
+  from_host(values, t);
 }
 
 double relative_distance(const Array& a, const Array& reference) {

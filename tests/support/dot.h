@@ -8,6 +8,6 @@ namespace ipa::test {
 Value dot(Value x, Value weights);
 
 // The sum of all elements.
-inline Value sum(Value x) { return dot(x, constant(*x.graph, x.shape(), 1)); }
+inline Value sum(Value x) { return dot(x, constant(*x.graph, x.spec(), 1)); }
 
 }  // namespace ipa::test

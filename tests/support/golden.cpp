@@ -61,27 +61,59 @@ void Golden::fill(const std::string& name, const Tensor& t) const {
     for_each_nchw(t.shape, [&](std::int64_t nhwc, std::size_t nchw) { t.f32()[nhwc] = a.values[nchw]; });
 }
 
-double Golden::distance_in_float32_errors(const std::string& name, const std::vector<float>& values) const {
+double Golden::Squares::relative_distance() const { return std::sqrt(difference) / (norm > 0 ? std::sqrt(norm) : 1); }
+
+Golden::Squares Golden::squares(const std::string& name, const std::vector<float>& values) const {
   const std::vector<float>& expected = (*this)[name].values;
   const std::vector<float> given = thinned(values, expected.size());
   require(given.size() == expected.size(), "golden array of another size: " + name);
-  double difference = 0, norm = 0;
+  Squares sum;
   for (std::size_t i = 0; i < given.size(); ++i) {
     const double d = double{given[i]} - expected[i];
-    difference += d * d;
-    norm += double{expected[i]} * expected[i];
+    sum.difference += d * d;
+    sum.norm += double{expected[i]} * expected[i];
   }
-  // A few numbers can come out right by luck: never ask for less than about the median of a step's gradients.
-  const double error = std::max(number("float32_error/" + name), 2e-6);
-  return std::sqrt(difference) / (norm > 0 ? std::sqrt(norm) : 1) / error;
+  return sum;
 }
 
-double Golden::distance_in_float32_errors(const std::string& name, const Tensor& t) const {
+std::vector<float> Golden::in_file_order(const std::string& name, const Tensor& t) const {
   require(t.packed(), "a golden array is compared with a packed tensor");
   std::vector<float> values(t.f32(), t.f32() + t.elements());
   if (!is_gram((*this)[name]))
     for_each_nchw(t.shape, [&](std::int64_t nhwc, std::size_t nchw) { values[nchw] = t.f32()[nhwc]; });
-  return distance_in_float32_errors(name, values);
+  return values;
+}
+
+double Golden::distance_in_float32_errors(const std::string& name, const std::vector<float>& values) const {
+  // A few numbers can come out right by luck: never ask for less than about the median of a step's gradients.
+  const double error = std::max(number("float32_error/" + name), 2e-6);
+  return squares(name, values).relative_distance() / error;
+}
+
+double Golden::distance_in_float32_errors(const std::string& name, const Tensor& t) const {
+  return distance_in_float32_errors(name, in_file_order(name, t));
+}
+
+double Golden::distance_in_bf16_errors(const std::string& name, const std::vector<float>& values) const {
+  return squares(name, values).relative_distance() / number("bf16_error/" + name);
+}
+
+double Golden::distance_in_bf16_errors(const std::string& name, const Tensor& t) const {
+  return distance_in_bf16_errors(name, in_file_order(name, t));
+}
+
+double Golden::network_distance_in_bf16_errors(const std::string& term, const std::string& network,
+                                               const WeightMap& gradients) const {
+  const std::string prefix = "grad/" + term + "/";
+  Squares sum;
+  for (const NamedArray& g : gradients) {
+    const Squares of_one = squares(prefix + g.name, g.values);
+    // A thinned array stands for all its elements.
+    const double scale = double(g.values.size()) / double((*this)[prefix + g.name].values.size());
+    sum.difference += scale * of_one.difference;
+    sum.norm += scale * of_one.norm;
+  }
+  return sum.relative_distance() / number("bf16_error/all/" + term + "/" + network);
 }
 
 WeightMap Golden::under(const std::string& prefix) const {

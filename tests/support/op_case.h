@@ -18,6 +18,10 @@ struct CaseInput {
   bool gradient = true;       // check d/d(this input)
   bool state = false;         // bound as a state; the reference returns its content after the run, behind the outputs
   std::function<double(double)> map = {};  // applied to the uniform numbers: masks, ties
+  bool exact = false;                      // stays fp32 where activations are bf16: vectors, scalars, states
+  bool filter = false;                     // weights of a convolution
+
+  TensorSpec spec(DType activations) const { return {shape, exact || state ? DType::f32 : activations, filter}; }
 };
 
 struct OpCase {

@@ -1,7 +1,6 @@
 #include "tests/support/run_case.h"
 
-#include <cstring>
-
+#include "engine/transfer.h"
 #include "graph/ops.h"
 #include "graph/program.h"
 #include "tests/support/dot.h"
@@ -14,14 +13,16 @@ constexpr unsigned char pattern = 0xA5;
 
 // Fills the arena with NaNs, and what no storage covers with the guard pattern.
 void poison(const Program& program) {
-  auto* bytes = static_cast<unsigned char*>(program.arena().data());
-  std::memset(bytes, pattern, program.plan().arena_bytes);
-  for (const Plan::Storage& s : program.plan().storages) std::memset(bytes + s.offset, 0xFF, s.bytes);
+  std::vector<unsigned char> bytes(program.plan().arena_bytes, pattern);
+  for (const Plan::Storage& s : program.plan().storages)
+    std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(s.offset), s.bytes, static_cast<unsigned char>(0xFF));
+  copy_to_device(bytes.data(), bytes.size(), program.arena().data(), program.arena().device());
 }
 
 bool guards_intact(const Program& program) {
-  const auto* bytes = static_cast<const unsigned char*>(program.arena().data());
-  std::vector<bool> covered(program.plan().arena_bytes, false);
+  std::vector<unsigned char> bytes(program.plan().arena_bytes);
+  copy_to_host(program.arena().data(), program.arena().device(), bytes.size(), bytes.data());
+  std::vector<bool> covered(bytes.size(), false);
   for (const Plan::Storage& s : program.plan().storages)
     std::fill_n(covered.begin() + static_cast<std::ptrdiff_t>(s.offset), s.bytes, true);
   for (std::size_t i = 0; i < covered.size(); ++i)
@@ -29,13 +30,61 @@ bool guards_intact(const Program& program) {
   return true;
 }
 
+bool padding_zero(const Tensor& t) {
+  if (t.shape == scalar_shape || t.device.is_cpu()) return true;
+  const TensorSpec spec = t.spec();
+  std::vector<unsigned char> bytes(bytes_on(t.device, spec));
+  copy_to_host(t.data, t.device, bytes.size(), bytes.data());
+  const auto pitch = static_cast<std::size_t>(t.pitch) * size_of(t.dtype),
+             used = static_cast<std::size_t>(t.shape.c) * size_of(t.dtype),
+             rows = static_cast<std::size_t>(t.shape.pixels());
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    if ((i / pitch >= rows || i % pitch >= used) && bytes[i] != 0) return false;
+  return true;
+}
+
+// A graph of the case, its seeds and gradients.
+struct Built {
+  Graph graph;
+  std::vector<Value> in, out, dx, seeds;
+  std::vector<Buffer> buffers;
+  Program::Bindings bindings;
+};
+
+void build(Built& b, const OpCase& c, bool gradients, const RunOptions& options) {
+  for (const CaseInput& i : c.inputs) {
+    const TensorSpec spec = i.spec(options.activations);
+    b.in.push_back(i.state ? b.graph.state("state", spec) : b.graph.input("input", spec));
+    if (!i.state) continue;
+    b.buffers.emplace_back("state", bytes_on(options.device, spec), options.device);
+    b.bindings[b.in.back().id] = b.buffers.back().tensor(spec);
+  }
+  b.out = c.build(b.graph, b.in);
+  if (!gradients) return;
+  Value loss;
+  for (const Value& v : b.out) {
+    b.seeds.push_back(b.graph.input("weights", v.spec()));
+    const Value term = dot(v, b.seeds.back());
+    loss = loss ? add(loss, term) : term;
+  }
+  std::vector<Value> wrt;
+  for (std::size_t i = 0; i < b.in.size(); ++i)
+    if (c.inputs[i].gradient && !c.inputs[i].state) wrt.push_back(b.in[i]);
+  b.dx = grad(loss, wrt);
+  for (const Value& v : b.dx)
+    require(static_cast<bool>(v),
+            "case " + c.name + ": an input that should have a gradient does not reach the outputs");
+}
+
 }  // namespace
 
-std::vector<Array> case_inputs(const OpCase& c, unsigned seed) {
+std::vector<Array> case_inputs(const OpCase& c, unsigned seed, DType activations) {
   std::vector<Array> inputs;
   for (const CaseInput& in : c.inputs) {
     inputs.push_back(random_array(in.shape, in.low, in.high, ++seed * 7919));
     if (in.map) inputs.back() = map(inputs.back(), in.map);
+    if (in.spec(activations).dtype == DType::bf16)
+      inputs.back() = map(inputs.back(), [](double v) { return double{to_float(to_bf16(static_cast<float>(v)))}; });
   }
   return inputs;
 }
@@ -49,57 +98,39 @@ std::vector<Array> output_weights(const OpCase& c, unsigned seed) {
   return weights;
 }
 
-CaseResult run_case(const OpCase& c, const std::vector<Array>& inputs, bool gradients, unsigned seed, bool share) {
-  Graph graph;
-  std::vector<Value> in, wrt;
-  std::vector<Buffer> buffers;
-  Program::Bindings bindings;
-  for (const CaseInput& i : c.inputs) {
-    in.push_back(i.state ? graph.state("state", {i.shape}) : graph.input("input", {i.shape}));
-    if (!i.state) continue;
-    buffers.emplace_back("state", TensorSpec{i.shape}.bytes());
-    bindings[in.back().id] = buffers.back().tensor({i.shape});
-  }
-  const std::vector<Value> out = c.build(graph, in);
-  std::vector<Value> outputs = out, dx, weight_values;
-  std::vector<Array> weights;
-  if (gradients) {
-    weights = output_weights(c, seed);
-    Value loss;
-    for (std::size_t k = 0; k < weights.size(); ++k) {
-      weight_values.push_back(graph.input("weights", {weights[k].shape}));
-      const Value term = dot(out[k], weight_values[k]);
-      loss = loss ? add(loss, term) : term;
-    }
-    for (std::size_t i = 0; i < in.size(); ++i)
-      if (c.inputs[i].gradient && !c.inputs[i].state) wrt.push_back(in[i]);
-    dx = grad(loss, wrt);
-    for (const Value& v : dx) {
-      require(static_cast<bool>(v),
-              "case " + c.name + ": an input that should have a gradient does not reach the outputs");
-      outputs.push_back(v);
-    }
-  }
-  Program program(graph, plan(graph, outputs, {.share = share, .guard_bytes = guard}), bindings);
-  poison(program);
+CaseResult run_case(const OpCase& c, const std::vector<Array>& inputs, bool gradients, unsigned seed,
+                    const RunOptions& options) {
+  Built b;
+  build(b, c, gradients, options);
+  std::vector<Value> outputs = b.out;
+  outputs.insert(outputs.end(), b.dx.begin(), b.dx.end());
+  Program program(b.graph,
+                  plan(b.graph, outputs, {.device = options.device, .share = options.share, .guard_bytes = guard}),
+                  b.bindings);
+  const std::vector<Array> weights = gradients ? output_weights(c, seed) : std::vector<Array>{};
   auto used = [&](Value v) { return program.plan().storage_of[static_cast<std::size_t>(v.id)] >= 0; };
-  for (std::size_t i = 0; i < in.size(); ++i)
-    if (c.inputs[i].state || used(in[i])) to_tensor(inputs[i], program.tensor(in[i]));
-  for (std::size_t k = 0; k < weights.size(); ++k)
-    if (used(weight_values[k])) to_tensor(weights[k], program.tensor(weight_values[k]));
-  Stream stream;
-  program.run(stream);
+  Stream stream(options.device);
+  for (int run = 0; run < options.runs; ++run) {
+    poison(program);
+    for (std::size_t i = 0; i < b.in.size(); ++i)
+      if (c.inputs[i].state || used(b.in[i])) to_tensor(inputs[i], program.tensor(b.in[i]));
+    for (std::size_t k = 0; k < b.seeds.size(); ++k)
+      if (used(b.seeds[k])) to_tensor(weights[k], program.tensor(b.seeds[k]));
+    program.run(stream);
+    stream.wait();
+  }
 
   CaseResult result;
-  for (const Value& v : out) result.outputs.push_back(from_tensor(program.tensor(v)));
-  for (std::size_t i = 0; i < in.size(); ++i)
-    if (c.inputs[i].state) result.outputs.push_back(from_tensor(program.tensor(in[i])));
-  if (gradients) {
-    std::size_t k = 0;
-    for (const CaseInput& i : c.inputs)
-      result.gradients.push_back(i.gradient && !i.state ? from_tensor(program.tensor(dx[k++]))
-                                                        : Array(Shape{0, 0, 0, 0}));
-  }
+  auto read = [&](Value v) {
+    result.padding_zero &= padding_zero(program.tensor(v));
+    return from_tensor(program.tensor(v));
+  };
+  for (const Value& v : b.out) result.outputs.push_back(read(v));
+  for (std::size_t i = 0; i < b.in.size(); ++i)
+    if (c.inputs[i].state) result.outputs.push_back(read(b.in[i]));
+  std::size_t next = 0;
+  for (const CaseInput& i : c.inputs)
+    if (gradients) result.gradients.push_back(i.gradient && !i.state ? read(b.dx[next++]) : Array(Shape{0, 0, 0, 0}));
   result.guards_intact = guards_intact(program);
   return result;
 }

@@ -12,11 +12,20 @@ struct CaseResult {
   std::vector<Array> outputs;    // then the final content of each state
   std::vector<Array> gradients;  // by input; empty where none was asked for
   bool guards_intact = true;
+  bool padding_zero = true;  // of every output and gradient
 };
 
-std::vector<Array> case_inputs(const OpCase& c, unsigned seed);
+// Rounded to what `activations` can hold.
+std::vector<Array> case_inputs(const OpCase& c, unsigned seed, DType activations = DType::f32);
 std::vector<Array> output_weights(const OpCase& c, unsigned seed);  // the loss is sum_k <weights_k, output_k>
+
+struct RunOptions {
+  bool share = true;  // memory, by the plan
+  Device device = {};
+  DType activations = DType::f32;
+  int runs = 1;  // the result is the last one's; on CUDA the third replays a recording
+};
 CaseResult run_case(const OpCase& c, const std::vector<Array>& inputs, bool gradients, unsigned seed,
-                    bool share = true);
+                    const RunOptions& options = {});
 
 }  // namespace ipa::test

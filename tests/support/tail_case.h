@@ -19,10 +19,10 @@ struct NormInputs {
   NormInputs(OpCase& c, std::int64_t channels, bool with_gamma, float e, float m)
       : at(c.inputs.size()), gamma(with_gamma), eps(e), momentum(m) {
     const Shape vector = vector_shape(channels);
-    c.inputs.insert(
-        c.inputs.end(),
-        {{.shape = vector}, {.shape = vector, .state = true}, {.shape = vector, .low = 0.5, .high = 2, .state = true}});
-    if (gamma) c.inputs.push_back({.shape = vector, .low = -2, .high = 2});
+    c.inputs.insert(c.inputs.end(), {{.shape = vector, .exact = true},
+                                     {.shape = vector, .state = true},
+                                     {.shape = vector, .low = 0.5, .high = 2, .state = true}});
+    if (gamma) c.inputs.push_back({.shape = vector, .low = -2, .high = 2, .exact = true});
   }
 
   BatchNorm norm(const std::vector<Value>& in) const {

@@ -1,0 +1,43 @@
+#include "kernels/conv.h"
+
+#include "engine/on_device.h"
+
+namespace ipa {
+namespace {
+
+void require_f32(DType dtype) { require(dtype == DType::f32, "conv: on the CPU the operands are fp32"); }
+
+}  // namespace
+
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const ConvGeometry& g, DType dtype, bool bias,
+                                                          Activation a) {
+  return on_device(
+      device,
+      [&] {
+        require_f32(dtype);
+        return onednn::prepare_conv(g, bias, a);
+      },
+      [&] { return cuda::prepare_conv(g, dtype, bias, a); });
+}
+
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const ConvGeometry& g, DType dtype) {
+  return on_device(
+      device,
+      [&] {
+        require_f32(dtype);
+        return onednn::prepare_conv_dgrad(g);
+      },
+      [&] { return cuda::prepare_conv_dgrad(g, dtype); });
+}
+
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const ConvGeometry& g, DType dtype) {
+  return on_device(
+      device,
+      [&] {
+        require_f32(dtype);
+        return onednn::prepare_conv_wgrad(g);
+      },
+      [&] { return cuda::prepare_conv_wgrad(g, dtype); });
+}
+
+}  // namespace ipa
