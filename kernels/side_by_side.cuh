@@ -22,26 +22,27 @@ struct Raw8 {
 };
 
 // Elements first .. first + 7 of a row of `pitch`, which is a multiple of 8; 0 where there are none. `row` is aligned.
-template <class T>
-__device__ __forceinline__ Raw8<T> load_raw8(const T* row, int pitch, int first) {
-  constexpr int words = Raw8<T>::words;
+__device__ __forceinline__ Raw8<bf16> load_raw8(const bf16* row, int pitch, int first) {
   const int aligned = first & ~7, shift = first & 7;
-  std::uint32_t w[2 * words] = {};
+  std::uint32_t w[8] = {};
   for (int half = 0; half < 2; ++half) {
     const int at = aligned + 8 * half;
     if (at < 0 || at >= pitch || (half == 1 && shift == 0)) continue;
-    for (int i = 0; i < words / 4; ++i) {
-      const Vector16 v = load_vector(row + at + i * (16 / static_cast<int>(sizeof(T))));
-      for (int k = 0; k < 4; ++k) w[half * words + 4 * i + k] = v.word[k];
-    }
+    const Vector16 v = load_vector(row + at);
+    for (int i = 0; i < 4; ++i) w[4 * half + i] = v.word[i];
   }
-  for (int step = 4; step > 0; step /= 2) {
-    const int by = step * static_cast<int>(sizeof(T)) / 4;  // words; 0: half a word
-    for (int i = 0; i + (by ? by : 1) < 2 * words; ++i)
-      w[i] = !(shift & step) ? w[i] : by ? w[i + by] : w[i] >> 16 | w[i + 1] << 16;
-  }
-  Raw8<T> x;
-  for (int i = 0; i < words; ++i) x.word[i] = w[i];
+  for (int i = 0; i < 6; ++i) w[i] = shift & 4 ? w[i + 2] : w[i];  // by 4 elements, 2, 1; beyond are no more needed
+  for (int i = 0; i < 5; ++i) w[i] = shift & 2 ? w[i + 1] : w[i];
+  Raw8<bf16> x;
+  for (int i = 0; i < 4; ++i) x.word[i] = shift & 1 ? w[i] >> 16 | w[i + 1] << 16 : w[i];
+  return x;
+}
+
+// fp32 is not for speed: one by one.
+__device__ __forceinline__ Raw8<float> load_raw8(const float* row, int pitch, int first) {
+  Raw8<float> x;
+  for (int i = 0; i < 8; ++i)
+    x.word[i] = first + i < 0 || first + i >= pitch ? 0 : std::bit_cast<std::uint32_t>(row[first + i]);
   return x;
 }
 
@@ -82,11 +83,11 @@ struct Parts {
   }
 
   // Channels channel .. channel + 7 of the whole, `channel` a multiple of 8.
-  __device__ __forceinline__ Numbers8 load(std::int64_t pixel, int channel) const {
+  __device__ __forceinline__ Numbers8 load(std::int64_t pixel, std::int64_t channel) const {
     if constexpr (N == 1) return load8(data[0] + pixel * pitch[0] + channel);
     Raw8<T> all = {};
     for (int k = 0; k < N; ++k) {
-      const int first = channel - offset[k];
+      const int first = static_cast<int>(channel) - offset[k];
       if (first <= -8 || first >= channels[k]) continue;
       const Raw8<T> part = load_raw8(data[k] + pixel * pitch[k], pitch[k], first);
       for (int i = 0; i < Raw8<T>::words; ++i) all.word[i] |= part.word[i];
