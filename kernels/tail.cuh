@@ -251,7 +251,7 @@ struct TailOperands {
 };
 
 template <class T, class F, int N, class W>
-__global__ void __launch_bounds__(ChannelGrid::threads, 2)
+__global__ void __launch_bounds__(ChannelGrid::threads, sizeof(T) == 2 ? 2 : 1)
     tail_inner_sums_kernel(double* parts, TailOperands<T, F, N, W> of, const float* shortcut_mean, ChannelGrid grid) {
   constexpr int quantities = tail_inner_sums<F>;
   const ChannelThread thread(grid);
@@ -263,7 +263,6 @@ __global__ void __launch_bounds__(ChannelGrid::threads, 2)
   for (std::int64_t q = thread.first; q < grid.pixels; q += thread.stride) {
     const std::int64_t item = grid.pixels - 1 - q, first = of.pixels.first(item);
     const auto from = of.source.template load<W>(grid, item, channel);
-    IPA_UNROLL(1)
     for (int k = 0; k < W::count; ++k) {
       const std::int64_t pixel = of.pixels.at(first, k), at = pixel * grid.pitch() + channel;
       const Numbers8 r = load8(of.r + at), s = load8(of.shortcut + at), b = of.branch.load(pixel, channel),
