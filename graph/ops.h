@@ -92,8 +92,8 @@ Value vgg_input(Value x);  // (N,H,W,1) in [-1,1] to Caffe's (N,H,W,3): 127.5 (x
 struct TrainingPairs {
   Value target, corrupted, mask;  // (N, S, S, 1) of type `compute`
 };
-// Of the slices that `order` (1,1,1,N) i32 names: slices (count,1,S,S) u8 or f32, masks (M,1,S,S) u8 or none for squares,
-// step i32 (kernels/training_pairs.h). No gradient.
+// Of the slices that `order` (1,1,1,N) i32 names: slices (count,1,S,S) u8 or f32, masks (M,1,S,S) u8 or none for
+// squares, step i32 (kernels/training_pairs.h). No gradient.
 TrainingPairs training_pairs(Value slices, Value masks, Value order, Value step, PairAttributes attributes,
                              DType compute = DType::f32);
 
