@@ -49,7 +49,7 @@ class TrainRun {
         sampler_(slices_.count(), settings_.train),
         data_(slices_, settings_.data, settings_.train, request.device),
         gan_(request.device),
-        trainer_(gan_, step_options(settings_, sampler_.batch(), request.device), data_.get()) {
+        trainer_(gan_, step_options(settings_, sampler_.batch(), request.device), nullptr, data_.get()) {
     check_data();
     load_networks();
     if (request.val) {

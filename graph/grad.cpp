@@ -1,6 +1,8 @@
 // Reverse-mode differentiation: walks the nodes backwards and lets each op append its own gradient.
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "graph/graph.h"
 #include "graph/ops.h"
 
@@ -17,27 +19,40 @@ void check_versions(const Graph& graph, const Graph::Node& node) {
 
 }  // namespace
 
-std::vector<Value> grad(Value loss, Values wrt) {
+std::vector<Value> grad(Value loss, Values wrt, const GradOptions& options) {
   require(loss.shape() == scalar_shape, "grad: the loss must be a scalar");
   Graph& graph = *loss.graph;
   const int last = graph.info(loss).node;
 
-  // Which values depend on `wrt`.
+  // Which values depend on `wrt`, and where each is read first: its gradient is complete when that node's is made.
   std::vector<bool> needs(graph.infos().size(), false);
+  std::vector<int> first_use(needs.size(), last);
   for (const Value& v : wrt) needs[static_cast<std::size_t>(v.id)] = true;
   for (int n = 0; n <= last; ++n) {
     const Graph::Node& node = graph.nodes()[static_cast<std::size_t>(n)];
     bool any = false;
-    for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      any |= node.inputs[i] && !node.op->mutates(static_cast<int>(i)) &&
-             needs[static_cast<std::size_t>(node.inputs[i].id)];
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!node.inputs[i] || node.op->mutates(static_cast<int>(i))) continue;
+      const auto id = static_cast<std::size_t>(node.inputs[i].id);
+      any |= needs[id];
+      first_use[id] = std::min(first_use[id], n);
+    }
     if (any)
       for (const Value& v : node.outputs) needs[static_cast<std::size_t>(v.id)] = true;
   }
 
   std::vector<Value> gradient(needs.size());
-  gradient[static_cast<std::size_t>(loss.id)] = constant(graph, {scalar_shape}, 1.0f);
+  gradient[static_cast<std::size_t>(loss.id)] = constant(graph, {scalar_shape}, options.seed);
+  std::vector<bool> told(wrt.size(), !options.on_ready);
+  auto tell = [&](int done) {  // nodes from `done` on have been walked
+    for (std::size_t i = 0; i < wrt.size(); ++i)
+      if (!told[i] && first_use[static_cast<std::size_t>(wrt[i].id)] >= done) {
+        told[i] = true;
+        options.on_ready(i, gradient[static_cast<std::size_t>(wrt[i].id)]);
+      }
+  };
   for (int n = last; n >= 0; --n) {
+    tell(n + 1);
     const Graph::Node node = graph.nodes()[static_cast<std::size_t>(n)];  // a copy: the list grows below
     std::vector<Value> dout;
     bool reached = false, wanted = false;
@@ -62,6 +77,7 @@ std::vector<Value> grad(Value loss, Values wrt) {
       sum = sum ? add(sum, din[i]) : din[i];
     }
   }
+  tell(0);
   std::vector<Value> result;
   for (const Value& v : wrt) result.push_back(gradient[static_cast<std::size_t>(v.id)]);
   return result;

@@ -73,8 +73,15 @@ Value apply(Graph& graph, std::vector<Value> inputs, Args&&... attributes) {
   return graph.apply(std::make_shared<const O>(std::forward<Args>(attributes)...), std::move(inputs)).front();
 }
 
+struct GradOptions {
+  float seed = 1;  // d loss / d loss: 1 / R gives each of R ranks its part of the mean
+  // Called for each of `wrt` as soon as its gradient is complete (none: it does not reach the loss). What it appends
+  // runs before the rest of the backward pass.
+  std::function<void(std::size_t index, Value gradient)> on_ready;
+};
+
 // Appends the gradient of the scalar `loss` with respect to each of `wrt`: none for a value that does not reach it.
-std::vector<Value> grad(Value loss, Values wrt);
+std::vector<Value> grad(Value loss, Values wrt, const GradOptions& options = {});
 
 std::string to_string(const Graph& graph);  // one line a node
 

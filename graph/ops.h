@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/comm.h"
 #include "graph/graph.h"
 #include "kernels/math.h"
 #include "kernels/training_pairs.h"
@@ -78,6 +79,8 @@ Value slice_channels(Value x, std::int64_t first, std::int64_t count);  // a cop
 // ---------------------------------------------------------------------------------
 Value bce_with_logits(Value logits, float target);  // mean over all elements
 Value l1_loss(Value a, Value b);                    // mean |a - b| over all elements
+// The same for each pair (a[k], b[k]), all of one type, together: one launch for eight.
+std::vector<Value> l1_losses(std::vector<Value> a, const std::vector<Value>& b);
 Value masked_l1_loss(Value a, Value b,
                      Value mask);  // mask (N,H,W,1) of 0 and 1: per image the mean over its holes, then over images
 Value gram(Value x);               // (N,1,C,C): sum_p x[p,a] x[p,b] / (h w C) per image
@@ -112,5 +115,10 @@ Value adam_rates(Value lr, Value updates, Value enabled, AdamAttributes attribut
 // is one, is the parameters in bf16.
 void adam(Value parameters, Value m, Value v, Value gradient, Value rates, Value enabled, AdamAttributes attributes,
           Value copy = {});
+
+// --- many ranks: `comm` must outlive every program of the graph (engine/comm.h)
+// ---------------------------------------------------------------------------------------------------------------
+void start_all_reduce(Value state, Comm& comm);   // begins to replace a state by its sum over the ranks
+void finish_all_reduce(Value state, Comm& comm);  // what is appended from now on sees the sums of all started
 
 }  // namespace ipa

@@ -1,5 +1,8 @@
 #include "kernels/batch_norm.h"
 
+#include "engine/on_device.h"
+#include "kernels/channel_grid.h"
+
 namespace ipa {
 namespace {
 
@@ -34,14 +37,8 @@ struct AffineSpace {
         shift(scratch.take<float>(Lanes(x.c).width())) {}
 };
 
-}  // namespace
-
-std::size_t batch_norm_workspace_bytes(const Shape& x) { return ForwardSpace(nullptr, x).scratch.bytes(); }
-std::size_t batch_norm_gradient_workspace_bytes(const Shape& x) { return BackwardSpace(nullptr, x).scratch.bytes(); }
-std::size_t affine_workspace_bytes(const Shape& x) { return AffineSpace(nullptr, x).scratch.bytes(); }
-
-void batch_norm_forward(Stream&, Tensor y, Tensor mean, Tensor invstd, Tensor x, const NormParameters& p, Activation a,
-                        void* workspace) {
+void batch_norm_forward_cpu(Tensor y, Tensor mean, Tensor invstd, Tensor x, const NormParameters& p, Activation a,
+                            void* workspace) {
   require(x.packed() && y.packed(), "batch_norm: tensors must be packed");
   const std::int64_t rows = x.shape.pixels(), channels = x.shape.c;
   const Lanes l(channels);
@@ -61,8 +58,8 @@ void batch_norm_forward(Stream&, Tensor y, Tensor mean, Tensor invstd, Tensor x,
   });
 }
 
-void batch_norm_backward(Stream&, Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dy, Tensor x, Tensor mean,
-                         Tensor invstd, const NormParameters& p, Activation a, void* workspace) {
+void batch_norm_backward_cpu(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dy, Tensor x, Tensor mean, Tensor invstd,
+                             const NormParameters& p, Activation a, void* workspace) {
   require(x.packed() && dx.packed() && dy.packed(), "batch_norm gradient: tensors must be packed");
   const std::int64_t rows = x.shape.pixels(), channels = x.shape.c;
   const Lanes l(channels);
@@ -98,7 +95,7 @@ void batch_norm_backward(Stream&, Tensor dx, Tensor dgamma, Tensor dbeta, Tensor
   });
 }
 
-void affine_forward(Stream&, Tensor y, Tensor x, Tensor scale, Tensor shift, Activation a, void* workspace) {
+void affine_forward_cpu(Tensor y, Tensor x, Tensor scale, Tensor shift, Activation a, void* workspace) {
   require(x.packed() && y.packed(), "affine: tensors must be packed");
   const Lanes l(x.shape.c);
   const AffineSpace space(workspace, x.shape);
@@ -112,6 +109,40 @@ void affine_forward(Stream&, Tensor y, Tensor x, Tensor scale, Tensor shift, Act
                 for (std::int64_t i = 0; i < count; ++i) py[at + i] = f.value(px[at + i] * k[lane + i] + b[lane + i]);
               });
   });
+}
+
+}  // namespace
+
+std::size_t batch_norm_workspace_bytes(Device device, const Shape& x) {
+  if (device.is_cpu()) return ForwardSpace(nullptr, x).scratch.bytes();
+  return static_cast<std::size_t>(ChannelGrid::for_sums(x).partial_sums(2) + 2 * x.c) * sizeof(double);
+}
+std::size_t batch_norm_gradient_workspace_bytes(Device device, const Shape& x) {
+  if (device.is_cpu()) return BackwardSpace(nullptr, x).scratch.bytes();
+  return static_cast<std::size_t>(ChannelGrid::for_sums(x).partial_sums(2)) * sizeof(double);
+}
+std::size_t affine_workspace_bytes(Device device, const Shape& x) {
+  return device.is_cpu() ? AffineSpace(nullptr, x).scratch.bytes() : 0;
+}
+
+void batch_norm_forward(Stream& stream, Tensor y, Tensor mean, Tensor invstd, Tensor x, const NormParameters& p,
+                        Activation a, void* workspace) {
+  on_device(
+      stream, [&] { batch_norm_forward_cpu(y, mean, invstd, x, p, a, workspace); },
+      [&] { cuda::batch_norm_forward(stream, y, mean, invstd, x, p, a, workspace); });
+}
+
+void batch_norm_backward(Stream& stream, Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dy, Tensor x, Tensor mean,
+                         Tensor invstd, const NormParameters& p, Activation a, void* workspace) {
+  on_device(
+      stream, [&] { batch_norm_backward_cpu(dx, dgamma, dbeta, dy, x, mean, invstd, p, a, workspace); },
+      [&] { cuda::batch_norm_backward(stream, dx, dgamma, dbeta, dy, x, mean, invstd, p, a, workspace); });
+}
+
+void affine_forward(Stream& stream, Tensor y, Tensor x, Tensor scale, Tensor shift, Activation a, void* workspace) {
+  on_device(
+      stream, [&] { affine_forward_cpu(y, x, scale, shift, a, workspace); },
+      [&] { cuda::affine_forward(stream, y, x, scale, shift, a, workspace); });
 }
 
 }  // namespace ipa

@@ -1,4 +1,9 @@
-// Batch normalisation over batch, height and width (Ioffe, Szegedy 2015), with a fused activation; packed fp32.
+// Batch normalisation over batch, height and width (Ioffe, Szegedy 2015), with a fused activation.
+//
+// Bound by memory: three tensors of traffic forward, five backward, two for affine; about 8, 16 and 3 operations an
+// element. Floor on an H200 (4.3 TB/s) for 16 x 256 x 256 x 51 in bf16 (117 MB with padding): 0.08 ms forward, 0.14 ms
+// backward, 0.055 ms affine. Three launches each way (sums, their end, the map), one for affine. The map takes the
+// pixels from the end, so that what the sums read last comes out of the L2 cache (50 MB): up to 0.01 ms less.
 #pragma once
 
 #include "engine/stream.h"
@@ -7,9 +12,9 @@
 
 namespace ipa {
 
-std::size_t batch_norm_workspace_bytes(const Shape& x);
-std::size_t batch_norm_gradient_workspace_bytes(const Shape& x);
-std::size_t affine_workspace_bytes(const Shape& x);
+std::size_t batch_norm_workspace_bytes(Device device, const Shape& x);
+std::size_t batch_norm_gradient_workspace_bytes(Device device, const Shape& x);
+std::size_t affine_workspace_bytes(Device device, const Shape& x);
 
 // Training: y = a(gamma (x - mean) invstd + beta). Writes the batch's mean and invstd (1, 1, 1, C), moves the running
 // statistics. Reads x twice, writes y, which may be x.
@@ -23,5 +28,11 @@ void batch_norm_backward(Stream& stream, Tensor dx, Tensor dgamma, Tensor dbeta,
 
 // y = a(scale[c] x + shift[c]); y may be x.
 void affine_forward(Stream& stream, Tensor y, Tensor x, Tensor scale, Tensor shift, Activation a, void* workspace);
+
+namespace cuda {  // batch_norm.cu
+decltype(ipa::batch_norm_forward) batch_norm_forward;
+decltype(ipa::batch_norm_backward) batch_norm_backward;
+decltype(ipa::affine_forward) affine_forward;
+}  // namespace cuda
 
 }  // namespace ipa

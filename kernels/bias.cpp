@@ -1,10 +1,13 @@
 #include "kernels/bias.h"
 
+#include "engine/on_device.h"
+#include "kernels/channel_grid.h"
 #include "kernels/reduce.h"
 
 namespace ipa {
+namespace {
 
-void add_bias_forward(Stream&, Tensor y, Tensor x, Tensor bias) {
+void add_bias_forward_cpu(Tensor y, Tensor x, Tensor bias) {
   require(x.packed() && y.packed() && x.shape == y.shape && bias.shape.c == x.shape.c, "add_bias: shapes differ");
   const std::int64_t channels = x.shape.c;
   float* py = y.f32();
@@ -19,11 +22,7 @@ void add_bias_forward(Stream&, Tensor y, Tensor x, Tensor bias) {
   });
 }
 
-std::size_t sum_over_pixels_workspace_bytes(const Shape& x) {
-  return static_cast<std::size_t>(reduction_blocks(x.pixels(), x.c) * x.c) * sizeof(double);
-}
-
-void sum_over_pixels(Stream&, Tensor sum, Tensor x, void* workspace) {
+void sum_over_pixels_cpu(Tensor sum, Tensor x, void* workspace) {
   require(x.packed() && sum.shape == vector_shape(x.shape.c), "sum_pixels: shapes differ");
   const std::int64_t channels = x.shape.c, blocks = reduction_blocks(x.shape.pixels(), channels);
   const float* px = x.f32();
@@ -47,6 +46,25 @@ void sum_over_pixels(Stream&, Tensor sum, Tensor x, void* workspace) {
     for (std::int64_t b = 0; b < blocks; ++b) total += partial[b * channels + c];
     sum.f32()[c] = static_cast<float>(total);
   }
+}
+
+}  // namespace
+
+std::size_t sum_over_pixels_workspace_bytes(Device device, const Shape& x) {
+  const std::int64_t numbers =
+      device.is_cpu() ? reduction_blocks(x.pixels(), x.c) * x.c : ChannelGrid::for_sums(x).partial_sums(1);
+  return static_cast<std::size_t>(numbers) * sizeof(double);
+}
+
+void add_bias_forward(Stream& stream, Tensor y, Tensor x, Tensor bias) {
+  on_device(
+      stream, [&] { add_bias_forward_cpu(y, x, bias); }, [&] { cuda::add_bias_forward(stream, y, x, bias); });
+}
+
+void sum_over_pixels(Stream& stream, Tensor sum, Tensor x, void* workspace) {
+  on_device(
+      stream, [&] { sum_over_pixels_cpu(sum, x, workspace); },
+      [&] { cuda::sum_over_pixels(stream, sum, x, workspace); });
 }
 
 }  // namespace ipa

@@ -1,10 +1,13 @@
 #include "kernels/concat.h"
 
+#include "engine/on_device.h"
 #include "kernels/copy_run.h"
 #include "kernels/parallel.h"
 
 namespace ipa {
-void concat_channels(Stream&, Tensor y, std::span<const Tensor> parts) {
+namespace {
+
+void concat_channels_cpu(const Tensor& y, std::span<const Tensor> parts) {
   std::int64_t channels = 0;
   for (const Tensor& p : parts) {
     require(p.packed() && p.shape.pixels() == y.shape.pixels(), "concat: shapes differ");
@@ -22,7 +25,7 @@ void concat_channels(Stream&, Tensor y, std::span<const Tensor> parts) {
   });
 }
 
-void slice_channels_forward(Stream&, Tensor y, Tensor x, std::int64_t first_channel) {
+void slice_channels_forward_cpu(const Tensor& y, const Tensor& x, std::int64_t first_channel) {
   const std::int64_t wide = x.shape.c, channels = y.shape.c;
   require(y.packed() && x.packed() && first_channel + channels <= wide, "slice_channels: no such channels");
   parallel_blocks(x.shape.pixels(), reduction_rows(channels),
@@ -32,7 +35,7 @@ void slice_channels_forward(Stream&, Tensor y, Tensor x, std::int64_t first_chan
                   });
 }
 
-void slice_channels_backward(Stream&, Tensor dx, Tensor dy, std::int64_t first_channel) {
+void slice_channels_backward_cpu(const Tensor& dx, const Tensor& dy, std::int64_t first_channel) {
   const std::int64_t wide = dx.shape.c, channels = dy.shape.c;
   require(dy.packed() && dx.packed() && first_channel + channels <= wide, "slice_channels: no such channels");
   parallel_blocks(dx.shape.pixels(), reduction_rows(wide),
@@ -44,6 +47,25 @@ void slice_channels_backward(Stream&, Tensor dx, Tensor dy, std::int64_t first_c
                       std::fill(to + first_channel + channels, to + wide, 0.0f);
                     }
                   });
+}
+
+}  // namespace
+
+void concat_channels(Stream& stream, Tensor y, std::span<const Tensor> parts) {
+  on_device(
+      stream, [&] { concat_channels_cpu(y, parts); }, [&] { cuda::concat_channels(stream, y, parts); });
+}
+
+void slice_channels_forward(Stream& stream, Tensor y, Tensor x, std::int64_t first) {
+  on_device(
+      stream, [&] { slice_channels_forward_cpu(y, x, first); },
+      [&] { cuda::slice_channels_forward(stream, y, x, first); });
+}
+
+void slice_channels_backward(Stream& stream, Tensor dx, Tensor dy, std::int64_t first) {
+  on_device(
+      stream, [&] { slice_channels_backward_cpu(dx, dy, first); },
+      [&] { cuda::slice_channels_backward(stream, dx, dy, first); });
 }
 
 }  // namespace ipa

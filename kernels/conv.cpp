@@ -1,5 +1,7 @@
 #include "kernels/conv.h"
 
+#include <type_traits>
+
 #include "engine/on_device.h"
 
 namespace ipa {
@@ -7,11 +9,21 @@ namespace {
 
 void require_f32(DType dtype) { require(dtype == DType::f32, "conv: on the CPU the operands are fp32"); }
 
+template <class Cpu, class Cuda>
+std::invoke_result_t<Cpu> prepare(Device device, Cpu cpu, [[maybe_unused]] Cuda cuda) {
+  if (device.is_cpu()) return cpu();
+  std::invoke_result_t<Cpu> prepared;
+  if constexpr (cuda_built) prepared = cuda();
+  require(prepared.workspace_bytes <= conv_cuda_workspace_bytes, "conv: more workspace than is planned");
+  prepared.workspace_bytes = conv_cuda_workspace_bytes;
+  return prepared;
+}
+
 }  // namespace
 
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const ConvGeometry& g, DType dtype, bool bias,
                                                           Activation a) {
-  return on_device(
+  return prepare(
       device,
       [&] {
         require_f32(dtype);
@@ -21,7 +33,7 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const C
 }
 
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const ConvGeometry& g, DType dtype) {
-  return on_device(
+  return prepare(
       device,
       [&] {
         require_f32(dtype);
@@ -31,7 +43,7 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const Con
 }
 
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const ConvGeometry& g, DType dtype) {
-  return on_device(
+  return prepare(
       device,
       [&] {
         require_f32(dtype);

@@ -33,6 +33,10 @@ struct PreparedConv {
   std::function<void(Stream&)> ready = {};  // where it is there: slow, to be called once before the first run
 };
 
+// What every convolution on CUDA may take: decided here, so that plans for CUDA are the same in every build.
+constexpr std::size_t conv_cuda_workspace_bytes = std::size_t{16} << 20;
+
+// A program without CUDA prepares for it too, to plan; what it prepares cannot run.
 // run(stream, y, x, w, bias, workspace); bias without data where `bias` is false.
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const ConvGeometry& g, DType dtype, bool bias,
                                                           Activation a);

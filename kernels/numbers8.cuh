@@ -51,15 +51,21 @@ __device__ __forceinline__ void zero_padding(Numbers8& x, std::int64_t valid) {
 }
 
 // The groups of eight of a whole tensor, in memory's order: group i are channels channel(i) .. channel(i) + 7 of pixel
-// i / per_pixel and lie at element 8 i.
+// pixel(i) and lie at element 8 i. Divisions are of 32 bits: those of 64 would take longer than the memory.
 struct Groups {
-  std::int64_t count;
-  std::int64_t per_pixel;
-  std::int64_t channels;
+  std::int64_t count = 0;
+  std::int64_t per_pixel = 1;
+  std::int64_t channels = 0;
 
+  Groups() = default;
   explicit Groups(const Tensor& t)
-      : count(t.shape.pixels() * (t.pitch / 8)), per_pixel(t.pitch / 8), channels(t.shape.c) {}
-  IPA_HD std::int64_t channel(std::int64_t i) const { return i % per_pixel * 8; }
+      : count(t.shape.pixels() * (t.pitch / 8)), per_pixel(t.pitch / 8), channels(t.shape.c) {
+    require(count < std::int64_t{1} << 32, "kernel: a tensor of more than 2^35 elements");
+  }
+  IPA_HD std::int64_t pixel(std::int64_t i) const {
+    return static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(per_pixel);
+  }
+  IPA_HD std::int64_t channel(std::int64_t i) const { return (i - pixel(i) * per_pixel) * 8; }
   IPA_HD std::int64_t valid(std::int64_t i) const { return channels - channel(i); }
 };
 

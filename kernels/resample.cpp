@@ -1,12 +1,10 @@
 #include "kernels/resample.h"
 
+#include "engine/on_device.h"
 #include "kernels/parallel.h"
 
 namespace ipa {
 namespace {
-
-// Whether v takes the place of the maximum so far.
-inline bool wins(float v, float most) { return v > most || v != v; }
 
 // Four neighbours of a 2x2 window of a tensor twice as large as `half`.
 template <class T>
@@ -34,9 +32,7 @@ void check(const Tensor& twice, const Tensor& half) {
           "resample: one tensor must have twice the other's height and width");
 }
 
-}  // namespace
-
-void max_pool2_forward(Stream&, Tensor y, Tensor x) {
+void max_pool2_forward_cpu(const Tensor& y, const Tensor& x) {
   check(x, y);
   for_pixels(y.shape, [s = y.shape, px = x.f32(), py = y.f32()](std::int64_t row, std::int64_t col, std::int64_t at) {
     const auto w = window<const float>(px, s, row, col);
@@ -50,7 +46,7 @@ void max_pool2_forward(Stream&, Tensor y, Tensor x) {
   });
 }
 
-void max_pool2_backward(Stream&, Tensor dx, Tensor dy, Tensor x) {
+void max_pool2_backward_cpu(const Tensor& dx, const Tensor& dy, const Tensor& x) {
   check(x, dy);
   check(dx, dy);
   for_pixels(dy.shape, [s = dy.shape, px = x.f32(), pdy = dy.f32(), pdx = dx.f32()](std::int64_t row, std::int64_t col,
@@ -75,7 +71,7 @@ void max_pool2_backward(Stream&, Tensor dx, Tensor dy, Tensor x) {
   });
 }
 
-void upsample_nearest2_forward(Stream&, Tensor y, Tensor x) {
+void upsample_nearest2_forward_cpu(const Tensor& y, const Tensor& x) {
   check(y, x);
   for_pixels(x.shape, [s = x.shape, px = x.f32(), py = y.f32()](std::int64_t row, std::int64_t col, std::int64_t at) {
     const auto w = window<float>(py, s, row, col);
@@ -84,7 +80,7 @@ void upsample_nearest2_forward(Stream&, Tensor y, Tensor x) {
   });
 }
 
-void upsample_nearest2_backward(Stream&, Tensor dx, Tensor dy) {
+void upsample_nearest2_backward_cpu(const Tensor& dx, const Tensor& dy) {
   check(dy, dx);
   for_pixels(dx.shape,
              [s = dx.shape, pdx = dx.f32(), pdy = dy.f32()](std::int64_t row, std::int64_t col, std::int64_t at) {
@@ -94,7 +90,7 @@ void upsample_nearest2_backward(Stream&, Tensor dx, Tensor dy) {
              });
 }
 
-void upsample_bilinear2_forward(Stream&, Tensor y, Tensor x) {
+void upsample_bilinear2_forward_cpu(const Tensor& y, const Tensor& x) {
   check(y, x);
   const Shape s = x.shape;
   for_pixels(y.shape, [s, px = x.f32(), py = y.f32()](std::int64_t row, std::int64_t col, std::int64_t at) {
@@ -110,7 +106,7 @@ void upsample_bilinear2_forward(Stream&, Tensor y, Tensor x) {
   });
 }
 
-void upsample_bilinear2_backward(Stream&, Tensor dx, Tensor dy) {
+void upsample_bilinear2_backward_cpu(const Tensor& dx, const Tensor& dy) {
   check(dy, dx);
   const Shape s = dx.shape;
   for_pixels(s, [s, pdx = dx.f32(), pdy = dy.f32()](std::int64_t row, std::int64_t col, std::int64_t at) {
@@ -133,6 +129,40 @@ void upsample_bilinear2_backward(Stream&, Tensor dx, Tensor dy) {
       pdx[at + k] = sum;
     }
   });
+}
+
+}  // namespace
+
+void max_pool2_forward(Stream& stream, Tensor y, Tensor x) {
+  on_device(
+      stream, [&] { max_pool2_forward_cpu(y, x); }, [&] { cuda::max_pool2_forward(stream, y, x); });
+}
+
+void max_pool2_backward(Stream& stream, Tensor dx, Tensor dy, Tensor x) {
+  on_device(
+      stream, [&] { max_pool2_backward_cpu(dx, dy, x); }, [&] { cuda::max_pool2_backward(stream, dx, dy, x); });
+}
+
+void upsample_nearest2_forward(Stream& stream, Tensor y, Tensor x) {
+  on_device(
+      stream, [&] { upsample_nearest2_forward_cpu(y, x); }, [&] { cuda::upsample_nearest2_forward(stream, y, x); });
+}
+
+void upsample_nearest2_backward(Stream& stream, Tensor dx, Tensor dy) {
+  on_device(
+      stream, [&] { upsample_nearest2_backward_cpu(dx, dy); },
+      [&] { cuda::upsample_nearest2_backward(stream, dx, dy); });
+}
+
+void upsample_bilinear2_forward(Stream& stream, Tensor y, Tensor x) {
+  on_device(
+      stream, [&] { upsample_bilinear2_forward_cpu(y, x); }, [&] { cuda::upsample_bilinear2_forward(stream, y, x); });
+}
+
+void upsample_bilinear2_backward(Stream& stream, Tensor dx, Tensor dy) {
+  on_device(
+      stream, [&] { upsample_bilinear2_backward_cpu(dx, dy); },
+      [&] { cuda::upsample_bilinear2_backward(stream, dx, dy); });
 }
 
 }  // namespace ipa

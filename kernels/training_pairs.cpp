@@ -23,15 +23,16 @@ void make(Tensor target, Tensor corrupted, Tensor mask, const Pixel* slices, Ten
 #pragma omp parallel for schedule(dynamic)
   for (std::int64_t i = 0; i < target.shape.n; ++i) {
     const auto first = static_cast<std::size_t>(i) * n;
+    const std::uint32_t sample = a.first_sample + static_cast<std::uint32_t>(i);
     const Pixel* slice = slices + static_cast<std::size_t>(order.i32()[i]) * n;
     float *t = target.f32() + first, *c = corrupted.f32() + first, *m = mask.f32() + first;
     std::transform(slice, slice + n, t, [](Pixel v) { return scaled(v); });
-    if (a.flip && draws_flip(a.seed, now, static_cast<std::uint32_t>(i)))
+    if (a.flip && draws_flip(a.seed, now, sample))
       for (int row = 0; row < side; ++row) std::reverse(t + size.at(row, 0), t + size.at(row, 0) + side);
     const std::span<std::uint8_t> head(workspace.head + first, n);
     std::transform(t, t + n, head.begin(), [](float v) { return grey_level(v, -1, 127.5f) > head_threshold; });
 
-    MaskDraw draw(rule, a.seed, now, static_cast<std::uint32_t>(i));
+    MaskDraw draw(rule, a.seed, now, sample);
     auto mask_at = [&](const MaskCandidate& drawn) {
       return std::span<const std::uint8_t>(masks.u8() + static_cast<std::size_t>(drawn.index) * n, n);
     };

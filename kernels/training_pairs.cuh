@@ -77,14 +77,14 @@ __global__ void __launch_bounds__(pair_draw_threads)
                       const std::int32_t* step, PairAttributes a) {
   const std::uint32_t sample = blockIdx.x, now = static_cast<std::uint32_t>(step[0]);
   const int pixels = s.side * s.side;
-  const bool flipped = a.flip && draws_flip(a.seed, now, sample);
+  const bool flipped = a.flip && draws_flip(a.seed, now, a.first_sample + sample);
   std::uint8_t* head = w.head + std::int64_t{sample} * pixels;
   for (int p = static_cast<int>(threadIdx.x); p < pixels; p += static_cast<int>(blockDim.x))
     head[p] = grey_level(sample_pixel(slices, s, sample, p / s.side, p % s.side, flipped), -1, 127.5f) > head_threshold;
   __syncthreads();
 
   auto* parts = shared_memory<std::uint64_t>();
-  MaskDraw draw(rule, a.seed, now, sample);
+  MaskDraw draw(rule, a.seed, now, a.first_sample + sample);
   MaskCandidate c;
   HeadShare share;
   do {

@@ -19,9 +19,10 @@ namespace ipa {
 
 struct PairAttributes {
   std::uint64_t seed = 0;
-  float hole = -1;     // value of the pixels in the hole
-  bool flip = false;   // mirror every second sample, by chance
-  bool redraw = true;  // masks, until half lies on the head
+  float hole = -1;                 // value of the pixels in the hole
+  bool flip = false;               // mirror every second sample, by chance
+  bool redraw = true;              // masks, until half lies on the head
+  std::uint32_t first_sample = 0;  // number of the batch's first sample in the whole step, where ranks share it
 };
 
 // For `pairs` (N, S, S, 1). The same on every device.

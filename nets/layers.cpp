@@ -157,6 +157,10 @@ void Layers::bind(Program::Bindings& bindings) {
     bindings[flat_->updates.id] = parameters_.updates();
     if (flat_->copy) bindings[flat_->copy.id] = parameters_.flat_copy();
   }
+  for (const Bucket& b : buckets_) bindings[b.state.id] = parameters_.gradient_range(b.first, b.count);
+  for (const Value& r : reports_)
+    bindings[r.id] = parameters_.gradient_range(parameters_.flat_spec().shape.c, r.shape().c);
+  if (statistics_) bindings[statistics_.id] = parameters_.flat_statistics();
   std::size_t bytes = 0;
   for (const Folded& f : folded_) bytes += room(f.state.spec());
   if (!folded_.empty()) folded_buffer_ = Buffer(parameters_.network() + " folded", bytes, parameters_.device());
@@ -184,17 +188,6 @@ std::vector<Value> Layers::trainable() const {
   for (const Parameters::Entry& e : parameters_.entries())
     if (e.trainable()) all.push_back(values_.at(e.name));
   return all;
-}
-
-void Layers::store_gradients(const std::vector<Value>& gradients) {
-  std::size_t next = 0;
-  for (const Parameters::Entry& e : parameters_.entries()) {
-    if (!e.trainable()) continue;
-    const Value gradient = gradients[next++];
-    require(static_cast<bool>(gradient), "no gradient reaches " + e.name);
-    if (!gradients_.contains(e.name)) gradients_[e.name] = graph_.state("d " + e.name, e.spec());
-    graph_.store(gradient, gradients_[e.name]);
-  }
 }
 
 const Layers::Flat& Layers::flat() {

@@ -67,7 +67,14 @@ class Layers {
 
   // For updates (training mode). Call these when the network has been described.
   std::vector<Value> trainable() const;  // every trainable parameter's value, in order of declaration
-  void store_gradients(const std::vector<Value>& gradients);  // of trainable(): into the parameters' flat gradients
+  void differentiate(Value loss);        // appends its gradient, which is written into the parameters' flat gradients
+  // The same over ranks: the mean over the ranks of the gradient of each rank's loss. It is summed in contiguous
+  // buckets of about `bucket_bytes`, each of which sets out as soon as its gradients are complete, while the backward
+  // pass goes on. Returns the means over the ranks of the scalars `report`, which travel with a bucket.
+  std::vector<Value> differentiate(Value loss, const std::vector<Value>& report, Comm& comm, std::size_t bucket_bytes);
+  // Running statistics become their means over the ranks; start before finish.
+  void start_statistics(Comm& comm);
+  void finish_statistics(Comm& comm);
   struct Flat {
     Value values, gradients, m, v;  // (1, 1, 1, n) each; the same memory as the parameters one by one
     Value copy;                     // in bf16, where the network computes in it
@@ -80,6 +87,11 @@ class Layers {
     Value state;
     std::function<std::vector<float>()> compute;
   };
+  struct Bucket {
+    Value state;  // `count` of the flat gradients, from `first` on
+    std::int64_t first, count;
+    std::size_t members = 0;
+  };
   struct ScaleShift {
     std::vector<float> scale, shift;
   };
@@ -89,7 +101,9 @@ class Layers {
   BatchNorm batch_norm_of(const std::string& name, std::int64_t channels,
                           bool gamma);                         // declares NAME.{weight,bias,...}
   ScaleShift scale_shift(const std::string& full_name) const;  // what batch norm amounts to in inference
-  std::size_t room(const TensorSpec& folded) const;            // bytes of a folded state in its buffer
+  void store_gradient(const Parameters::Entry& e, Value gradient);
+  void make_buckets(std::size_t bucket_bytes);
+  std::size_t room(const TensorSpec& folded) const;  // bytes of a folded state in its buffer
   Value folded(const TensorSpec& spec, std::function<std::vector<float>()> compute);
   // A convolution without bias, as it is in training; in inference with batch norm `bn` folded in, and the shift of
   // `shift_bn`, where one is named, added to its bias.
@@ -104,7 +118,11 @@ class Layers {
   std::string prefix_;
   std::unordered_map<std::string, Value> values_, gradients_;  // by full name
   std::optional<Flat> flat_;
-  DType compute_ = DType::f32;  // of the weights
+  std::vector<Bucket> buckets_;         // from the end of the flat gradients to their beginning
+  std::vector<std::size_t> bucket_of_;  // by trainable parameter
+  std::vector<Value> reports_;          // states, behind the flat gradients
+  Value statistics_;                    // all running statistics as one state
+  DType compute_ = DType::f32;          // of the weights
   std::vector<Folded> folded_;
   Buffer folded_buffer_;
 };

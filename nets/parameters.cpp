@@ -79,7 +79,7 @@ void Parameters::allocate(bool training, DType compute) {
   statistics_ = Buffer(network_ + " statistics", static_cast<std::size_t>(flat_statistics_) * sizeof(float), device_);
   if (compute == DType::bf16) copy_ = Buffer(network_ + " bf16 copy", flat_spec(compute).bytes(), device_);
   if (!training) return;
-  gradients_ = Buffer(network_ + " gradients", bytes, device_);
+  gradients_ = Buffer(network_ + " gradients", bytes + report_room * sizeof(float), device_);
   m_ = Buffer(network_ + " Adam m", bytes, device_);
   v_ = Buffer(network_ + " Adam v", bytes, device_);
   updates_ = Buffer(network_ + " updates", bytes_on(device_, {scalar_shape}), device_);
@@ -123,6 +123,10 @@ void Parameters::set(const Entry& e, std::span<const float> values) {
 Tensor Parameters::gradient(const Entry& e) const {
   require(e.trainable(), "no gradient of " + e.name);
   return gradients_.tensor(e.spec(), static_cast<std::size_t>(e.offset) * sizeof(float));
+}
+
+Tensor Parameters::gradient_range(std::int64_t first, std::int64_t count) const {
+  return gradients_.tensor({vector_shape(count)}, static_cast<std::size_t>(first) * sizeof(float));
 }
 
 NamedArray Parameters::in_file_layout(const Entry& e, const Tensor& t) {

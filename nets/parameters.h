@@ -77,6 +77,14 @@ class Parameters {
   std::int64_t portable_size() const;
   void from_portable(const std::vector<float>& values, const Tensor& flat) const;
 
+  Tensor flat_statistics() const { return statistics_.tensor(statistics_spec()); }
+  TensorSpec statistics_spec() const { return {vector_shape(flat_statistics_)}; }
+
+  // Elements [first, first + count) of the flat gradients. Behind their end is room for `report_room` scalars, which
+  // many ranks sum together with the gradients.
+  Tensor gradient_range(std::int64_t first, std::int64_t count) const;
+  static constexpr std::int64_t report_room = 64;
+
   // In PyTorch's layouts, for files. `load` wants every entry exactly once with its shape; extra names of this network
   // ("NETWORK." in front) are errors too: ErrorKind::input, naming the file and the first few names at fault.
   void save(WeightMap& map) const;

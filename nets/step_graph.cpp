@@ -10,11 +10,12 @@ Value half_sum(Value a, Value b) {
 
 }  // namespace
 
-StepGraph::StepGraph(Gan& gan, const StepOptions& options, const std::optional<TrainingData>& data)
+StepGraph::StepGraph(Gan& gan, const StepOptions& options, Comm* comm, const std::optional<TrainingData>& data)
     : generator_layers(graph, gan.generator, Mode::training, generator_batch_norm(options.net), Init::glorot_uniform),
       global_layers(graph, gan.disc_global, Mode::training, discriminator_batch_norm, Init::normal_002),
       patch_layers(graph, gan.disc_patch, Mode::training, discriminator_batch_norm, Init::normal_002),
-      vgg_layers(graph, gan.vgg19, Mode::training, {}, Init::zero) {
+      vgg_layers(graph, gan.vgg19, Mode::training, {}, Init::zero),
+      comm_(comm) {
   lr = graph.state("learning rate", {scalar_shape});
   make_input(options, data);
   {
@@ -34,9 +35,13 @@ StepGraph::StepGraph(Gan& gan, const StepOptions& options, const std::optional<T
   for (std::int64_t k = 0; k < options.optimizer.generator_steps; ++k) {
     const Graph::Scope scope(graph, "generator update");
     if (k > 0) image_now = ipa::generator(generator_layers, corrupted, options.net);
-    generator.push_back(update(generator_layers, generator_loss(image_now, options, k == 0), previous, options));
+    const Value loss = generator_loss(image_now, options, k == 0);
+    generator.push_back(update(generator_layers, loss, previous, options, k == 0 ? &terms : nullptr));
     previous = generator.back().enabled;
   }
+  if (!comm) return;
+  for (Layers* layers : {&generator_layers, &global_layers, &patch_layers}) layers->start_statistics(*comm);
+  for (Layers* layers : {&generator_layers, &global_layers, &patch_layers}) layers->finish_statistics(*comm);
 }
 
 void StepGraph::make_input(const StepOptions& options, const std::optional<TrainingData>& data) {
@@ -74,13 +79,16 @@ Value StepGraph::generator_loss(Value image, const StepOptions& options, bool fi
     if (loss.adversarial > 0) append(adversarial_patch, bce_with_logits(d.score, 1));
     fake_features = d.features;
   }
-  append(l1, l1_loss(image, target));
+  std::vector<Value> fakes{image}, reals{target};  // compared by L1: the images, then features
   if (loss.perceptual > 0) {
     const Value real_pair = concat({corrupted, target});
     const Discrimination real = discriminate(patch_layers, real_pair, DiscriminatorKind::patch, options.net.disc_width);
-    for (std::size_t i = 0; i < perceptual_layers; ++i)
-      append(first_perceptual, l1_loss(fake_features[i], real.features[i]));
+    fakes.insert(fakes.end(), fake_features.begin(), fake_features.begin() + perceptual_layers);
+    reals.insert(reals.end(), real.features.begin(), real.features.begin() + perceptual_layers);
   }
+  const std::vector<Value> distances = l1_losses(fakes, reals);
+  append(l1, distances[0]);
+  for (std::size_t i = 1; i < distances.size(); ++i) append(first_perceptual, distances[i]);
   if (loss.style > 0) {
     const int layers = static_cast<int>(loss.style_layers);
     if (first) target_features_ = vgg19_features(vgg_layers, target, layers);  // frozen: the same in every update
@@ -95,14 +103,23 @@ Value StepGraph::generator_loss(Value image, const StepOptions& options, bool fi
   return weighted_sum(list, weights);
 }
 
-StepGraph::Update StepGraph::update(Layers& layers, Value loss, Value previous, const StepOptions& options) {
-  layers.store_gradients(grad(loss, layers.trainable()));
+StepGraph::Update StepGraph::update(Layers& layers, Value loss, Value previous, const StepOptions& options,
+                                    std::vector<Value>* reported) {
   Update u;
   u.loss = loss;
+  if (comm_) {  // what is looked at and told from here on are means over the ranks
+    std::vector<Value> report{loss};
+    if (reported) report.insert(report.end(), reported->begin(), reported->end());
+    const std::vector<Value> means = layers.differentiate(loss, report, *comm_, options.bucket_bytes);
+    u.loss = means.front();
+    if (reported) reported->assign(means.begin() + 1, means.end());
+  } else {
+    layers.differentiate(loss);
+  }
   const AdamAttributes attributes{options.optimizer.beta1, options.optimizer.beta2, 1e-8};
   const Layers::Flat flat = layers.flat();
   u.squared_norm = squared_norm(flat.gradients);
-  u.enabled = all_finite({loss, u.squared_norm}, previous);
+  u.enabled = all_finite({u.loss, u.squared_norm}, previous);
   const Value rates = adam_rates(lr, flat.updates, u.enabled, attributes);
   adam(flat.values, flat.m, flat.v, flat.gradients, rates, u.enabled, attributes, flat.copy);
   return u;

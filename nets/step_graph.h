@@ -11,6 +11,10 @@
 // Running statistics move at each forward pass in train mode, in this order: D: real, fake; then D_g: fake; D_p: fake
 // and, where the perceptual loss is on, real. A step whose loss or gradient is not finite leaves that network and the
 // later ones alone.
+//
+// Over R ranks, each with `batch` samples of its own, gradients are means over the ranks (batch norm's batch statistics
+// stay each rank's), and so are the losses that the ranks report and look at, so that all take the same decisions; at
+// the step's end the running statistics become their means. All parameters stay equal on all ranks, byte for byte.
 #pragma once
 
 #include <optional>
@@ -27,7 +31,8 @@ struct StepOptions {
   LossOptions loss;
   OptimizerOptions optimizer;
   std::int64_t batch = 8, size = 256;
-  DType compute = DType::f32;  // of activations and of the weights that convolutions read; bf16 on CUDA
+  DType compute = DType::f32;           // of activations and of the weights that convolutions read; bf16 on CUDA
+  std::size_t bucket_bytes = 16 << 20;  // of gradients that ranks sum at once
 };
 
 // The networks of one GAN; vgg19 is there if loss.style > 0.
@@ -49,7 +54,8 @@ struct TrainingData {
 };
 
 struct StepGraph {
-  StepGraph(Gan& gan, const StepOptions& options, const std::optional<TrainingData>& data = {});
+  // `comm` outlives what is made of the graph.
+  StepGraph(Gan& gan, const StepOptions& options, Comm* comm = nullptr, const std::optional<TrainingData>& data = {});
 
   // What a network reports of one update, scalars.
   struct Update {
@@ -74,10 +80,12 @@ struct StepGraph {
   std::vector<Value> outputs() const;   // all of these
 
  private:
-  Update update(Layers& layers, Value loss, Value previous, const StepOptions& options);
+  Update update(Layers& layers, Value loss, Value previous, const StepOptions& options,
+                std::vector<Value>* reported = nullptr);
   void make_input(const StepOptions& options, const std::optional<TrainingData>& data);
   Value generator_loss(Value image, const StepOptions& options, bool first);
 
+  Comm* comm_;
   std::vector<Value> target_features_;  // of VGG-19
 };
 

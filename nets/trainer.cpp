@@ -12,10 +12,11 @@ constexpr std::size_t place_bytes = 64;  // of a scalar in the report and in the
 constexpr std::size_t placed(std::size_t bytes) { return (bytes + place_bytes - 1) / place_bytes * place_bytes; }
 }  // namespace
 
-Trainer::Trainer(Gan& gan, const StepOptions& options, const std::optional<TrainingData>& data)
+Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm, const std::optional<TrainingData>& data)
     : options_(options),
       gan_(gan),
-      graph_(std::make_unique<StepGraph>(gan, options, data)),
+      comm_(comm),
+      graph_(std::make_unique<StepGraph>(gan, options, comm, data)),
       stream_(gan.generator.device()) {
   const Device device = gan.generator.device();
   for (Parameters* p : {&gan.generator, &gan.disc_global, &gan.disc_patch}) p->allocate(true, options.compute);
@@ -91,6 +92,7 @@ void Trainer::write_controls(double progress, std::span<const std::int64_t> slic
 }
 
 void Trainer::enqueue(double progress, std::span<const std::int64_t> slices) {
+  if (comm_) comm_->alive();
   write_controls(progress, slices);
   mailbox_->before_step(stream_);
   program_->run(stream_);
@@ -101,6 +103,7 @@ void Trainer::enqueue(double progress, std::span<const std::int64_t> slices) {
 std::optional<StepMetrics> Trainer::read(bool wait) {
   const std::byte* report = mailbox_->next(wait);
   if (!report) return std::nullopt;
+  if (comm_) comm_->check();  // before the numbers are believed
   return metrics(report);
 }
 

@@ -29,7 +29,9 @@ class Trainer {
  public:
   // `gan`'s networks are declared and allocated here; fill them (initialise or load) before the first step. With
   // loss.style > 0 gan.vgg19 must be loaded too. The memory of `data` outlives this.
-  Trainer(Gan& gan, const StepOptions& options, const std::optional<TrainingData>& data = {});
+  // Over ranks, `comm` must outlive this, and every rank must fill its networks with the same numbers; metrics are then
+  // means over the ranks.
+  Trainer(Gan& gan, const StepOptions& options, Comm* comm = nullptr, const std::optional<TrainingData>& data = {});
 
   // (N, S, S, 1). With data, what the last step took; else the inputs of the next: fill all three (from_host).
   Tensor corrupted() const { return program_->tensor(graph_->corrupted); }
@@ -62,6 +64,7 @@ class Trainer {
 
   StepOptions options_;
   Gan& gan_;
+  Comm* comm_;
   std::unique_ptr<StepGraph> graph_;
   Buffer controls_, report_;                     // what changes from step to step; one place per scalar
   std::size_t weights_at_, step_at_, order_at_;  // in the controls, behind the learning rate

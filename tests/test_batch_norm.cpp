@@ -18,7 +18,7 @@ struct Norm {
       : beta(n(channels), 0), mean(beta.size(), 3), variance(beta.size(), 5), batch_mean(beta), batch_invstd(beta) {}
 
   std::vector<float> forward(std::vector<float> x, const Shape& shape, Activation a = {}) {
-    std::vector<float> y(x.size()), workspace(batch_norm_workspace_bytes(shape) / sizeof(float));
+    std::vector<float> y(x.size()), workspace(batch_norm_workspace_bytes({}, shape) / sizeof(float));
     const TensorSpec vector{vector_shape(shape.c)};
     Stream stream;
     batch_norm_forward(stream, {y.data(), {shape}}, {batch_mean.data(), vector}, {batch_invstd.data(), vector},

@@ -56,9 +56,9 @@ class SquaredNorm final : public Op {
  public:
   std::string name() const override { return "squared norm"; }
   std::vector<TensorSpec> infer(Specs) const override { return {{scalar_shape}}; }
-  Launch prepare(Device, Specs in, Specs) const override {
+  Launch prepare(Device device, Specs in, Specs) const override {
     return {[](const Call& c) { sum_of_squares(c.stream, c.out[0], c.in[0], c.workspace); },
-            sum_of_squares_workspace_bytes(in[0].shape)};
+            sum_of_squares_workspace_bytes(device, in[0].shape)};
   }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>&) const override {
     return {scale(in[0], dout[0], 2)};

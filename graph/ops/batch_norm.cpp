@@ -19,12 +19,12 @@ class BatchNormGradient final : public Op {
   explicit BatchNormGradient(Activation a) : a_(a) {}
   std::string name() const override { return "batch_norm gradient"; }
   std::vector<TensorSpec> infer(Specs in) const override { return {in[1], in[2], in[5]}; }
-  Launch prepare(Device, Specs in, Specs) const override {
+  Launch prepare(Device device, Specs in, Specs) const override {
     return {[a = a_](const Call& c) {
               batch_norm_backward(c.stream, c.out[0], c.out[1], c.out[2], c.in[0], c.in[1], c.in[2], c.in[3],
                                   {.gamma = c.in[4], .beta = c.in[5]}, a, c.workspace);
             },
-            batch_norm_gradient_workspace_bytes(in[1].shape)};
+            batch_norm_gradient_workspace_bytes(device, in[1].shape)};
   }
   bool in_place(int i, int o) const override { return i <= 1 && o == 0; }
   Cost cost(Specs in, Specs) const override {
@@ -44,12 +44,12 @@ class BatchNormOp final : public Op {
     check_vectors("batch_norm", in.subspan(1), in[0].shape.c);
     return {in[0], {vector_shape(in[0].shape.c)}, {vector_shape(in[0].shape.c)}};
   }
-  Launch prepare(Device, Specs in, Specs) const override {
+  Launch prepare(Device device, Specs in, Specs) const override {
     return {[eps = eps_, momentum = momentum_, a = a_](const Call& c) {
               batch_norm_forward(c.stream, c.out[0], c.out[1], c.out[2], c.in[0],
                                  {c.in[1], c.in[2], c.in[3], c.in[4], eps, momentum}, a, c.workspace);
             },
-            batch_norm_workspace_bytes(in[0].shape)};
+            batch_norm_workspace_bytes(device, in[0].shape)};
   }
   std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>&) const override {
     const std::vector<Value> d = in[0].graph->apply(std::make_shared<const BatchNormGradient>(a_),
@@ -75,9 +75,9 @@ class Affine final : public Op {
     check_vectors("affine", in.subspan(1), in[0].shape.c);
     return {in[0]};
   }
-  Launch prepare(Device, Specs in, Specs) const override {
+  Launch prepare(Device device, Specs in, Specs) const override {
     return {[a = a_](const Call& c) { affine_forward(c.stream, c.out[0], c.in[0], c.in[1], c.in[2], a, c.workspace); },
-            affine_workspace_bytes(in[0].shape)};
+            affine_workspace_bytes(device, in[0].shape)};
   }
   bool in_place(int i, int) const override { return i == 0; }
 

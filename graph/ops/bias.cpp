@@ -30,9 +30,9 @@ class SumPixels final : public Op {
  public:
   std::string name() const override { return "sum pixels"; }
   std::vector<TensorSpec> infer(Specs in) const override { return {{vector_shape(in[0].shape.c)}}; }
-  Launch prepare(Device, Specs in, Specs) const override {
+  Launch prepare(Device device, Specs in, Specs) const override {
     return {[](const Call& c) { sum_over_pixels(c.stream, c.out[0], c.in[0], c.workspace); },
-            sum_over_pixels_workspace_bytes(in[0].shape)};
+            sum_over_pixels_workspace_bytes(device, in[0].shape)};
   }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>&) const override {
     return {add_bias(constant(*in[0].graph, in[0].spec(), 0), dout[0])};

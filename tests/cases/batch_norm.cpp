@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "graph/ops.h"
 #include "tests/support/naive_batch_norm.h"
 #include "tests/support/op_case.h"
@@ -11,6 +13,8 @@ using ValueList = std::vector<Value>;
 constexpr float eps = 1e-3f, momentum = 0.1f;
 
 double naive_activation(double x, const Activation& a) {
+  if (a.kind == Activation::Kind::tanh) return std::tanh(x);
+  if (a.kind == Activation::Kind::sigmoid) return 1 / (1 + std::exp(-x));
   return x > 0 || a.kind == Activation::Kind::none ? x : a.kind == Activation::Kind::relu ? 0 : x * double{a.slope};
 }
 
@@ -85,6 +89,10 @@ const Register registered({
     norm_case("one channel", {3, 5, 5, 1}, true, relu_activation),
     norm_case("64 channels", {2, 3, 3, 64}, true, {}),
     norm_case("wider than a piece of lanes, several blocks", {1, 9, 9, 853}, false, leaky_relu_activation(0.2f)),
+    norm_case("tanh, 26 channels", {2, 7, 5, 26}, true, tanh_activation),
+    norm_case("sigmoid, 51 channels, several blocks", {1, 21, 31, 51}, true, sigmoid_activation),
+    norm_case("264 channels", {2, 5, 3, 264}, true, relu_activation),
+    norm_case("more channels than a block of threads takes", {1, 5, 4, 2061}, true, relu_activation),
     norm_case("one pixel", {1, 1, 1, 5}, true, {}),
     norm_case("one pixel an image", {4, 1, 1, 513}, true, {}),
     // What an fp32 input leaves of the deviation 0.3 at 1000 is 1e-4 of it; the statistics must not lose more.
@@ -95,6 +103,8 @@ const Register registered({
     bench({4, 16, 16, 853}, relu_activation),
     affine_case({2, 5, 7, 17}, relu_activation),
     affine_case({1, 33, 32, 65}, {}),
+    affine_case({1, 5, 7, 51}, sigmoid_activation),
+    affine_case({1, 3, 2, 2061}, tanh_activation),
     affine_case({1, 1, 1, 1}, leaky_relu_activation(0.1f)),
     affine_bench({4, 256, 256, 51}),
 });

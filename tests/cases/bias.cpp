@@ -40,6 +40,10 @@ OpCase bench(OpCase c) {
 const Register registered({
     add_case("3 channels", {2, 4, 5, 3}),
     add_case("one pixel, 17 channels", {1, 1, 1, 17}),
+    add_case("26 channels, several blocks", {2, 31, 23, 26}),
+    add_case("more channels than a block of threads takes", {1, 3, 2, 2061}),
+    sum_case("more channels than a block of threads takes", {1, 3, 5, 2061}),
+    sum_case("853 channels, more blocks than are added at once", {1, 23, 23, 853}),
     sum_case("1 channel, two blocks", {2, 67, 63, 1}),
     sum_case("17 channels, off the block", {3, 37, 41, 17}),
     sum_case("one pixel", {1, 1, 1, 8}),

@@ -70,14 +70,17 @@ OpCase bench(OpCase c) {
 const Register registered({
     make("max_pool2", max_pool2, naive_max_pool, {2, 6, 10, 17}),
     make("max_pool2", max_pool2, naive_max_pool, {1, 2, 2, 1}),
+    make("max_pool2", max_pool2, naive_max_pool, {3, 14, 18, 51}),
     bench(make("max_pool2", max_pool2, naive_max_pool, {4, 256, 256, 51})),
     bench(make("max_pool2", max_pool2, naive_max_pool, {4, 32, 32, 426})),
     make("upsample_nearest2", upsample_nearest2, naive_nearest, {2, 3, 5, 17}),
     make("upsample_nearest2", upsample_nearest2, naive_nearest, {1, 1, 1, 3}),
+    make("upsample_nearest2", upsample_nearest2, naive_nearest, {3, 11, 7, 26}),
     bench(make("upsample_nearest2", upsample_nearest2, naive_nearest, {4, 128, 128, 64})),
     make("upsample_bilinear2", upsample_bilinear2, naive_bilinear, {2, 3, 5, 9}),
     make("upsample_bilinear2", upsample_bilinear2, naive_bilinear, {1, 1, 1, 1}),
     make("upsample_bilinear2", upsample_bilinear2, naive_bilinear, {1, 2, 1, 3}),
+    make("upsample_bilinear2", upsample_bilinear2, naive_bilinear, {3, 11, 7, 26}),
     bench(make("upsample_bilinear2", upsample_bilinear2, naive_bilinear, {4, 128, 128, 64})),
 });
 

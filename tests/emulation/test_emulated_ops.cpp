@@ -1,9 +1,10 @@
-// Runs the device code of every op under the emulator, on the cases that test the CPU's. `test_emulated_ops "[ops]" -c
-// <case name>` runs one; the environment's IPA_CASES, a part of their names, selects some.
+// Runs the device code of every op, under the emulator (test_emulated_ops) or on a GPU (test_cuda_ops), on the cases that
+// test the CPU's. `test_emulated_ops "[ops]" -c <case name>` runs one; the environment's IPA_CASES, a part of their
+// names, selects some.
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
-#include "kernels/emulation/controls.h"
+#include "tests/support/device_under_test.h"
 #include "tests/support/run_case.h"
 
 using namespace ipa;
@@ -12,7 +13,6 @@ using namespace ipa::test;
 namespace {
 
 constexpr unsigned seed = 17;
-constexpr Device device{Device::Kind::cuda, 0};
 
 bool same_bits(const std::vector<Array>& a, const std::vector<Array>& b) {
   if (a.size() != b.size()) return false;
@@ -36,23 +36,23 @@ void check_case(const OpCase& c, DType activations, double tolerance) {
   const std::vector<Array> inputs = case_inputs(c, seed, activations);
   const CaseResult cpu = run_case(c, inputs, differentiable, seed);
 
-  emulation::set_schedule(0);
-  const RunOptions options{.device = device, .activations = activations, .runs = 3};
+  set_schedule(0);
+  const RunOptions options{.device = device_under_test, .activations = activations, .runs = 3};
   const CaseResult emulated = run_case(c, inputs, differentiable, seed, options);
   CHECK(emulated.guards_intact);
   CHECK(emulated.padding_zero);
   check_close("output", emulated.outputs, c.reference(inputs), std::max(tolerance, c.tolerance));
   check_close("gradient", emulated.gradients, cpu.gradients, std::max(tolerance, c.tolerance));
 
-  for (const std::uint64_t schedule : {1, 2}) {
+  for (const unsigned schedule : {1, 2}) {
     INFO("schedule " << schedule);
-    emulation::set_schedule(schedule);
+    set_schedule(schedule);
     const CaseResult again =
-        run_case(c, inputs, differentiable, seed, {.share = false, .device = device, .activations = activations});
+        run_case(c, inputs, differentiable, seed, {.share = false, .device = device_under_test, .activations = activations});
     CHECK(same_bits(again.outputs, emulated.outputs));
     CHECK(same_bits(again.gradients, emulated.gradients));
   }
-  emulation::set_schedule(0);
+  set_schedule(0);
 }
 
 }  // namespace

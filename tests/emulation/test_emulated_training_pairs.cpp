@@ -1,5 +1,5 @@
-// The pairs of a training step, made by the CPU and by the device's code under the emulator, against what they are
-// defined by: the slice, draw_mask and blank.
+// The pairs of a training step, made by the CPU and by the device's code, under the emulator or on a GPU, against what
+// they are defined by: the slice, draw_mask and blank.
 #include <catch2/catch.hpp>
 #include <numeric>
 
@@ -7,12 +7,13 @@
 #include "graph/ops.h"
 #include "graph/program.h"
 #include "kernels/corrupt.h"
-#include "kernels/emulation/controls.h"
 #include "kernels/grey.h"
 #include "kernels/masks.h"
 #include "kernels/metrics.h"
+#include "tests/support/device_under_test.h"
 
 using namespace ipa;
+using namespace ipa::test;
 
 namespace {
 
@@ -31,6 +32,7 @@ struct Case {
   std::int32_t step = 3;
   std::vector<std::int32_t> order{4, 0, 3};
   float hole = -1;
+  std::uint32_t first_sample = 0;
 };
 
 std::size_t pixels(const Case& c) { return static_cast<std::size_t>(c.side * c.side); }
@@ -60,7 +62,7 @@ Pairs expected(const Case& c) {
     const auto first = slices.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(c.order[i]) * n);
     std::vector<float> target(first, first + static_cast<std::ptrdiff_t>(n));
     const auto step = static_cast<std::uint64_t>(c.step);
-    const auto sample = static_cast<std::uint32_t>(i);
+    const auto sample = c.first_sample + static_cast<std::uint32_t>(i);
     RandomSequence random(c.seed, RandomUse::flip, step, sample);
     if (c.flip && random.uniform() < 0.5f) flip_left_right(std::span(target), size);
     std::vector<std::uint8_t> grey(n), mask(n);
@@ -88,7 +90,7 @@ Made made(const Case& c, Device device, DType compute) {
   const Value masks = masks_count ? graph.state("masks", {{masks_count, 1, side, side}, DType::u8}) : Value{};
   const Value order = graph.state("order", {vector_shape(static_cast<std::int64_t>(c.order.size())), DType::i32});
   const Value step = graph.state("step", {scalar_shape, DType::i32});
-  const PairAttributes attributes{c.seed, c.hole, c.flip, c.masks.redraw};
+  const PairAttributes attributes{c.seed, c.hole, c.flip, c.masks.redraw, c.first_sample};
   const TrainingPairs out = training_pairs(slices, masks, order, step, attributes, compute);
   Program::Bindings bindings;
   std::vector<Buffer> memory;
@@ -140,21 +142,21 @@ Pairs rounded(Pairs p) {
 }
 
 void check(const Case& c) {
-  constexpr Device cpu{}, cuda{Device::Kind::cuda, 0};
+  constexpr Device cpu{}, cuda = device_under_test;
   const Pairs wanted = expected(c);
   REQUIRE(std::accumulate(wanted.mask.begin(), wanted.mask.end(), 0.0f) > 0);
   CHECK(made(c, cpu, DType::f32).pairs == wanted);
-  emulation::set_schedule(0);
+  set_schedule(0);
   const Made f32 = made(c, cuda, DType::f32), b16 = made(c, cuda, DType::bf16);
   CHECK(f32.pairs == wanted);
   CHECK(padding_is_zero<float>(f32.raw));
   CHECK(b16.pairs == rounded(wanted));
   CHECK(padding_is_zero<bf16>(b16.raw));
-  for (const std::uint64_t schedule : {1, 2}) {
-    emulation::set_schedule(schedule);
+  for (const unsigned schedule : {1u, 2u}) {
+    set_schedule(schedule);
     CHECK(made(c, cuda, DType::bf16).raw == b16.raw);
   }
-  emulation::set_schedule(0);
+  set_schedule(0);
 }
 
 // Blocks and lines: some on the head, most beside it.
@@ -214,6 +216,7 @@ TEST_CASE("slices that are not 8-bit, other hole values, a batch of one, sizes o
   check(c);
   c.masks = set_of(c.side);
   c.order = {2};
+  c.first_sample = 5;
   check(c);
   c.side = 72;
   c.masks = set_of(c.side);

@@ -1,0 +1,15 @@
+// Ranks that are threads of one process: for tests, and for devices that are emulated. Memory of all ranks is the
+// host's; sums are made in finish().
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/comm.h"
+
+namespace ipa {
+
+// One Comm for each of `ranks` threads. A thread that destroys its own while another waits makes that one throw.
+std::vector<std::unique_ptr<Comm>> thread_comms(int ranks);
+
+}  // namespace ipa
