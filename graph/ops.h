@@ -61,6 +61,14 @@ Value multires_tail(Value f1, Value f2, Value f3, Value shortcut, const BatchNor
 // per channel.
 Value multires_tail_folded(Value f1, Value f2, Value f3, Value shortcut, Value scale_concat, Value scale_out,
                            Value shift_out);
+// Both with max_pool2 of the result besides, in the same pass.
+struct Pooled {
+  Value y, pooled;
+};
+Pooled multires_tail_pooled(Value f1, Value f2, Value f3, Value shortcut, const BatchNorm& bn_shortcut,
+                            const BatchNorm& bn_concat, const BatchNorm& bn_out);
+Pooled multires_tail_pooled_folded(Value f1, Value f2, Value f3, Value shortcut, Value scale_concat, Value scale_out,
+                                   Value shift_out);
 // bn_out(relu(bn_shortcut(shortcut) + relu(bn_residual(residual)))), training mode: the end of a ResPath unit.
 Value respath_tail(Value shortcut, Value residual, const BatchNorm& bn_shortcut, const BatchNorm& bn_residual,
                    const BatchNorm& bn_out);

@@ -15,6 +15,8 @@
 
 namespace ipa {
 
+enum class ConvPass : std::uint8_t { forward, dgrad, wgrad };
+
 struct ConvGeometry {
   Shape x, w, y;
   int stride = 1, pad = 0, dilation = 1;

@@ -29,6 +29,14 @@ using emulation::Site;
 #error "device code is compiled by nvcc or with the emulator"
 #endif
 
+// Before a loop: how often nvcc may unroll it, where more would cost too many registers.
+#ifdef __CUDACC__
+#define IPA_PRAGMA(text) _Pragma(#text)
+#define IPA_UNROLL(times) IPA_PRAGMA(unroll times)
+#else
+#define IPA_UNROLL(times)
+#endif
+
 namespace ipa {
 
 // The block's dynamic shared memory, 16-byte aligned; its content is undefined at first.

@@ -1,5 +1,6 @@
 #include "kernels/gram.h"
 
+#include "engine/on_device.h"
 #include "kernels/matmul.h"
 #include "kernels/reduce.h"
 
@@ -13,16 +14,16 @@ struct Sizes {
 };
 
 PreparedMatmul gram_product(const Sizes& s) {  // F'F / (P C)
-  return prepare_matmul({.batch = s.images,
-                         .m = s.channels,
-                         .n = s.channels,
-                         .k = s.pixels,
-                         .transpose_a = true,
-                         .alpha = static_cast<float>(1.0 / static_cast<double>(s.pixels * s.channels))});
+  return onednn::prepare_matmul({.batch = s.images,
+                                 .m = s.channels,
+                                 .n = s.channels,
+                                 .k = s.pixels,
+                                 .transpose_a = true,
+                                 .alpha = static_cast<float>(1.0 / static_cast<double>(s.pixels * s.channels))});
 }
 
 PreparedMatmul feature_product(const Sizes& s) {  // F S
-  return prepare_matmul({.batch = s.images, .m = s.pixels, .n = s.channels, .k = s.channels});
+  return onednn::prepare_matmul({.batch = s.images, .m = s.pixels, .n = s.channels, .k = s.channels});
 }
 
 // A workspace of Gram matrices, 64-byte aligned, and behind it `rest`.
@@ -33,9 +34,7 @@ void* behind_matrices(void* workspace, const Sizes& s) {
   return static_cast<std::byte*>(workspace) + matrices_bytes(s);
 }
 
-}  // namespace
-
-PreparedGram<Tensor, Tensor> prepare_gram(const Shape& x) {
+PreparedGram<Tensor, Tensor> gram_on_cpu(const Shape& x) {
   PreparedMatmul product = gram_product(Sizes(x));
   return {[run = product.run](Stream& stream, Tensor gram, Tensor features, void* workspace) {
             run(stream, gram.f32(), features.f32(), features.f32(), workspace);
@@ -43,7 +42,7 @@ PreparedGram<Tensor, Tensor> prepare_gram(const Shape& x) {
           product.workspace_bytes};
 }
 
-PreparedGram<Tensor, Tensor, Tensor> prepare_gram_backward(const Shape& x) {
+PreparedGram<Tensor, Tensor, Tensor> gram_backward_on_cpu(const Shape& x) {
   const Sizes s(x);
   PreparedMatmul product = feature_product(s);
   return {[s, run = product.run](Stream& stream, Tensor dx, Tensor features, Tensor dgram, void* workspace) {
@@ -60,7 +59,7 @@ PreparedGram<Tensor, Tensor, Tensor> prepare_gram_backward(const Shape& x) {
           matrices_bytes(s) + product.workspace_bytes};
 }
 
-PreparedGram<Tensor, Tensor, Tensor, Tensor> prepare_style_loss(const Shape& x) {
+PreparedGram<Tensor, Tensor, Tensor, Tensor> style_loss_on_cpu(const Shape& x) {
   const Sizes s(x);
   PreparedMatmul product = gram_product(s);
   return {[s, run = product.run](Stream& stream, Tensor loss, Tensor difference, Tensor features, Tensor target,
@@ -81,7 +80,7 @@ PreparedGram<Tensor, Tensor, Tensor, Tensor> prepare_style_loss(const Shape& x) 
           matrices_bytes(s) + std::max(product.workspace_bytes, ordered_sum_workspace_bytes(s.matrices()))};
 }
 
-PreparedGram<Tensor, Tensor, Tensor, Tensor> prepare_style_loss_backward(const Shape& x) {
+PreparedGram<Tensor, Tensor, Tensor, Tensor> style_loss_backward_on_cpu(const Shape& x) {
   const Sizes s(x);
   PreparedMatmul product = feature_product(s);
   return {[s, run = product.run](Stream& stream, Tensor dx, Tensor features, Tensor difference, Tensor dloss,
@@ -96,6 +95,41 @@ PreparedGram<Tensor, Tensor, Tensor, Tensor> prepare_style_loss_backward(const S
             run(stream, dx.f32(), features.f32(), scaled, behind_matrices(workspace, s));
           },
           matrices_bytes(s) + product.workspace_bytes};
+}
+
+// `on_cpu` or `cuda` by the device.
+template <class Cpu, class Cuda>
+auto choose(Device device, DType dtype, Cpu on_cpu, Cuda on_cuda) {
+  return on_device(
+      device,
+      [&] {
+        require(dtype == DType::f32, "gram: on the CPU the features are fp32");
+        return on_cpu();
+      },
+      on_cuda);
+}
+
+}  // namespace
+
+PreparedGram<Tensor, Tensor> prepare_gram(Device device, const Shape& x, DType dtype) {
+  return choose(
+      device, dtype, [&] { return gram_on_cpu(x); }, [&] { return cuda::prepare_gram(x, dtype); });
+}
+
+PreparedGram<Tensor, Tensor, Tensor> prepare_gram_backward(Device device, const Shape& x, DType dtype) {
+  return choose(
+      device, dtype, [&] { return gram_backward_on_cpu(x); }, [&] { return cuda::prepare_gram_backward(x, dtype); });
+}
+
+PreparedGram<Tensor, Tensor, Tensor, Tensor> prepare_style_loss(Device device, const Shape& x, DType dtype) {
+  return choose(
+      device, dtype, [&] { return style_loss_on_cpu(x); }, [&] { return cuda::prepare_style_loss(x, dtype); });
+}
+
+PreparedGram<Tensor, Tensor, Tensor, Tensor> prepare_style_loss_backward(Device device, const Shape& x, DType dtype) {
+  return choose(
+      device, dtype, [&] { return style_loss_backward_on_cpu(x); },
+      [&] { return cuda::prepare_style_loss_backward(x, dtype); });
 }
 
 }  // namespace ipa

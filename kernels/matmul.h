@@ -1,4 +1,5 @@
-// Batched products of packed row-major fp32 matrices.
+// Batched products of packed row-major matrices of one type, fp32 or, on CUDA, bf16; sums in fp32. Each is prepared
+// once and then run without creating anything: on the CPU by oneDNN, on CUDA by cuBLASLt (matmul_cublas.cpp).
 #pragma once
 
 #include <cstddef>
@@ -6,11 +7,12 @@
 #include <functional>
 
 #include "engine/stream.h"
+#include "engine/tensor.h"
 
 namespace ipa {
 
-// For each of `batch`: c (m,n) = alpha a b, with a (m,k), or (k,m) where `transpose_a`, and b (k,n).
-// FLOPs: 2 batch m n k. The order of its sums depends on the number of OpenMP threads at the time of preparation.
+// For each of `batch`: c (m,n) = alpha a b, with a (m,k), or (k,m) where `transpose_a`, and b (k,n). On CUDA every
+// matrix must lie at a multiple of 16 bytes. FLOPs: 2 batch m n k.
 struct MatmulGeometry {
   std::int64_t batch, m, n, k;
   bool transpose_a = false;
@@ -18,10 +20,21 @@ struct MatmulGeometry {
 };
 
 struct PreparedMatmul {
-  std::function<void(Stream&, float* c, const float* a, const float* b, void* workspace)> run;
+  std::function<void(Stream&, void* c, const void* a, const void* b, void* workspace)> run;
   std::size_t workspace_bytes = 0;
+  std::function<void(Stream&)> ready = {};  // where it is there: slow, to be called once before the first run
 };
 
-PreparedMatmul prepare_matmul(const MatmulGeometry& g);
+// The same bits in every run; on the CPU for one number of OpenMP threads at the time of preparation, on CUDA for one
+// kind of GPU and version of cuBLASLt.
+PreparedMatmul prepare_matmul(Device device, const MatmulGeometry& g, DType dtype);
+
+// The backends.
+namespace onednn {
+PreparedMatmul prepare_matmul(const MatmulGeometry& g);  // fp32
+}
+namespace cuda {
+PreparedMatmul prepare_matmul(const MatmulGeometry& g, DType dtype);
+}
 
 }  // namespace ipa

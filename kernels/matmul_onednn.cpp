@@ -4,7 +4,7 @@
 #include "kernels/matmul.h"
 #include "kernels/onednn.h"
 
-namespace ipa {
+namespace ipa::onednn {
 
 PreparedMatmul prepare_matmul(const MatmulGeometry& g) {
   using dnnl::memory;
@@ -19,10 +19,10 @@ PreparedMatmul prepare_matmul(const MatmulGeometry& g) {
   const int out = sequence->operand(c, 0), left = sequence->operand(a, 1), right = sequence->operand(b, 2);
   sequence->add(dnnl::matmul(p), p.scratchpad_desc(),
                 {{DNNL_ARG_SRC, left}, {DNNL_ARG_WEIGHTS, right}, {DNNL_ARG_DST, out}});
-  return {[sequence](Stream&, float* to, const float* from_a, const float* from_b, void* workspace) {
-            sequence->run(std::array<void*, 3>{to, const_cast<float*>(from_a), const_cast<float*>(from_b)}, workspace);
+  return {[sequence](Stream&, void* to, const void* from_a, const void* from_b, void* workspace) {
+            sequence->run(std::array<void*, 3>{to, const_cast<void*>(from_a), const_cast<void*>(from_b)}, workspace);
           },
           sequence->workspace_bytes()};
 }
 
-}  // namespace ipa
+}  // namespace ipa::onednn

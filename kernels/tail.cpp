@@ -1,6 +1,10 @@
 #include "kernels/tail.h"
 
+#include "engine/on_device.h"
+#include "kernels/pointwise.h"
+#include "kernels/resample.h"
 #include "kernels/side_by_side.h"
+#include "kernels/tail_space.h"
 
 namespace ipa {
 namespace {
@@ -24,8 +28,9 @@ struct BackwardSpace {
   double* sums;  // (blocks, 4, C)
   NormLanes shortcut, branch, out;
   NormGradientLanes shortcut_gradient, branch_gradient, out_gradient;
+  float* dy;  // with what comes from the pooled output
 
-  BackwardSpace(void* memory, const Shape& y)
+  BackwardSpace(void* memory, const Shape& y, bool pooled)
       : scratch(memory),
         sums(scratch.take<double>(reduction_blocks(y.pixels(), y.c) * 4 * y.c)),
         shortcut(scratch, Lanes(y.c)),
@@ -33,7 +38,8 @@ struct BackwardSpace {
         out(scratch, Lanes(y.c)),
         shortcut_gradient(scratch, Lanes(y.c)),
         branch_gradient(scratch, Lanes(y.c)),
-        out_gradient(scratch, Lanes(y.c)) {}
+        out_gradient(scratch, Lanes(y.c)),
+        dy(scratch.take<float>(pooled ? y.elements() : 0)) {}
 };
 
 struct FoldedSpace {
@@ -45,19 +51,8 @@ struct FoldedSpace {
   }
 };
 
-Tensor row(const Tensor& statistics, std::int64_t k) {
-  const std::int64_t channels = statistics.shape.c;
-  return {statistics.f32() + k * channels, {vector_shape(channels)}, statistics.device};
-}
-
-}  // namespace
-
-std::size_t tail_workspace_bytes(const Shape& y) { return ForwardSpace(nullptr, y).scratch.bytes(); }
-std::size_t tail_gradient_workspace_bytes(const Shape& y) { return BackwardSpace(nullptr, y).scratch.bytes(); }
-std::size_t tail_folded_workspace_bytes(const Shape& y) { return FoldedSpace(nullptr, y).scratch.bytes(); }
-
-void tail_forward(Stream&, Tensor y, Tensor r, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch,
-                  const TailNorms& norms, Activation inner, void* workspace) {
+void forward(Tensor y, Tensor r, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch,
+             const TailNorms& norms, Activation inner, void* workspace) {
   require(y.packed() && r.packed() && shortcut.packed(), "tail: tensors must be packed");
   const std::int64_t rows = y.shape.pixels(), channels = y.shape.c;
   const Lanes l(channels);
@@ -74,10 +69,12 @@ void tail_forward(Stream&, Tensor y, Tensor r, Tensor statistics, Tensor shortcu
       column += p.shape.c;
     }
   });
-  finish_moments(row(statistics, 0), row(statistics, 1), norms.shortcut, space.shortcut_moments, rows);
-  finish_moments(row(statistics, 2), row(statistics, 3), norms.branch, space.branch_moments, rows);
-  space.shortcut.fill(l, row(statistics, 0), row(statistics, 1), norms.shortcut);
-  space.branch.fill(l, row(statistics, 2), row(statistics, 3), norms.branch);
+  finish_moments(tail_statistics_row(statistics, 0), tail_statistics_row(statistics, 1), norms.shortcut,
+                 space.shortcut_moments, rows);
+  finish_moments(tail_statistics_row(statistics, 2), tail_statistics_row(statistics, 3), norms.branch,
+                 space.branch_moments, rows);
+  space.shortcut.fill(l, tail_statistics_row(statistics, 0), tail_statistics_row(statistics, 1), norms.shortcut);
+  space.branch.fill(l, tail_statistics_row(statistics, 2), tail_statistics_row(statistics, 3), norms.branch);
 
   with_activation(inner, [&](auto f) {
     parallel_blocks(rows, reduction_rows(channels), [&](std::int64_t b, std::int64_t first, std::int64_t last) {
@@ -94,25 +91,26 @@ void tail_forward(Stream&, Tensor y, Tensor r, Tensor statistics, Tensor shortcu
       space.shortcut_moments.measure(b * channels, pr, channels, first, last);
     });
   });
-  finish_moments(row(statistics, 4), row(statistics, 5), norms.out, space.shortcut_moments, rows);
-  space.out.fill(l, row(statistics, 4), row(statistics, 5), norms.out);
+  finish_moments(tail_statistics_row(statistics, 4), tail_statistics_row(statistics, 5), norms.out,
+                 space.shortcut_moments, rows);
+  space.out.fill(l, tail_statistics_row(statistics, 4), tail_statistics_row(statistics, 5), norms.out);
   for_lanes(rows, channels, [=, out = space.out](std::int64_t at, std::int64_t lane, std::int64_t count) {
 #pragma omp simd
     for (std::int64_t i = 0; i < count; ++i) py[at + i] = out(pr[at + i], lane + i);
   });
 }
 
-void tail_backward(Stream&, Tensor dshortcut, std::span<const Tensor> dbranch, const TailParameterGradients& d,
-                   Tensor dy, Tensor r, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch,
-                   const TailNorms& norms, Activation inner, void* workspace) {
+void backward(Tensor dshortcut, std::span<const Tensor> dbranch, const TailParameterGradients& d, Tensor dy, Tensor r,
+              Tensor statistics, Tensor shortcut, std::span<const Tensor> branch, const TailNorms& norms,
+              Activation inner, void* workspace) {
   require(dy.packed() && r.packed() && shortcut.packed() && dshortcut.packed(), "tail: tensors must be packed");
   const std::int64_t rows = dy.shape.pixels(), channels = dy.shape.c, blocks = reduction_blocks(rows, channels);
   const Lanes l(channels);
   const SideBySide branches(branch, dy.shape), dbranches(dbranch, dy.shape);
-  const BackwardSpace space(workspace, dy.shape);
-  space.shortcut.fill(l, row(statistics, 0), row(statistics, 1), norms.shortcut);
-  space.branch.fill(l, row(statistics, 2), row(statistics, 3), norms.branch);
-  space.out.fill(l, row(statistics, 4), row(statistics, 5), norms.out);
+  const BackwardSpace space(workspace, dy.shape, false);
+  space.shortcut.fill(l, tail_statistics_row(statistics, 0), tail_statistics_row(statistics, 1), norms.shortcut);
+  space.branch.fill(l, tail_statistics_row(statistics, 2), tail_statistics_row(statistics, 3), norms.branch);
+  space.out.fill(l, tail_statistics_row(statistics, 4), tail_statistics_row(statistics, 5), norms.out);
   const float *pdy = dy.f32(), *pr = r.f32(), *ps = shortcut.f32();
   float* pds = dshortcut.f32();
   double* sums = space.sums;
@@ -128,7 +126,8 @@ void tail_backward(Stream&, Tensor dshortcut, std::span<const Tensor> dbranch, c
                   });
   });
   add_blocks(sums, blocks, 2 * channels);
-  space.out_gradient.fill(l, d.dgamma_out, d.dbeta_out, sums, sums + channels, row(statistics, 5), rows);
+  space.out_gradient.fill(l, d.dgamma_out, d.dbeta_out, sums, sums + channels, tail_statistics_row(statistics, 5),
+                          rows);
 
   // Through bn_out and relu: the gradient of the sum of both branches.
   auto through = [out = space.out, gradient = space.out_gradient](float v, float rv, std::int64_t lane) {
@@ -153,10 +152,10 @@ void tail_backward(Stream&, Tensor dshortcut, std::span<const Tensor> dbranch, c
                     });
     });
     add_blocks(sums, blocks, 4 * channels);
-    space.shortcut_gradient.fill(l, d.dgamma_shortcut, d.dbeta_shortcut, sums, sums + channels, row(statistics, 1),
-                                 rows);
+    space.shortcut_gradient.fill(l, d.dgamma_shortcut, d.dbeta_shortcut, sums, sums + channels,
+                                 tail_statistics_row(statistics, 1), rows);
     space.branch_gradient.fill(l, d.dgamma_branch, d.dbeta_branch, sums + 2 * channels, sums + 3 * channels,
-                               row(statistics, 3), rows);
+                               tail_statistics_row(statistics, 3), rows);
 
     for_lanes(rows, channels,
               [&, through, bs = space.shortcut, bb = space.branch, gs = space.shortcut_gradient,
@@ -176,8 +175,8 @@ void tail_backward(Stream&, Tensor dshortcut, std::span<const Tensor> dbranch, c
   });
 }
 
-void tail_folded(Stream&, Tensor y, Tensor shortcut, std::span<const Tensor> branch, Tensor scale_branch,
-                 Tensor scale_out, Tensor shift_out, Activation inner, void* workspace) {
+void folded(Tensor y, Tensor shortcut, std::span<const Tensor> branch, Tensor scale_branch, Tensor scale_out,
+            Tensor shift_out, Activation inner, void* workspace) {
   require(y.packed() && shortcut.packed(), "tail: tensors must be packed");
   const Lanes l(y.shape.c);
   const SideBySide branches(branch, y.shape);
@@ -198,6 +197,65 @@ void tail_folded(Stream&, Tensor y, Tensor shortcut, std::span<const Tensor> bra
                 }
               });
   });
+}
+
+}  // namespace
+
+std::size_t tail_workspace_bytes(Device device, const Shape& y) {
+  return device.is_cpu() ? ForwardSpace(nullptr, y).scratch.bytes() : CudaTailSpace(nullptr, y).scratch.bytes();
+}
+
+std::size_t tail_gradient_workspace_bytes(Device device, const Shape& y, bool pooled) {
+  return device.is_cpu() ? BackwardSpace(nullptr, y, pooled).scratch.bytes()
+                         : CudaTailGradientSpace(nullptr, y, pooled).scratch.bytes();
+}
+
+std::size_t tail_folded_workspace_bytes(Device device, const Shape& y) {
+  return device.is_cpu() ? FoldedSpace(nullptr, y).scratch.bytes() : 0;
+}
+
+void tail_forward(Stream& stream, Tensor y, Tensor pooled, Tensor r, Tensor statistics, Tensor shortcut,
+                  std::span<const Tensor> branch, const TailNorms& norms, Activation inner, void* workspace) {
+  on_device(
+      stream,
+      [&] {
+        forward(y, r, statistics, shortcut, branch, norms, inner, workspace);
+        if (pooled.data) max_pool2_forward(stream, pooled, y);
+      },
+      [&] { cuda::tail_forward(stream, y, pooled, r, statistics, shortcut, branch, norms, inner, workspace); });
+}
+
+void tail_backward(Stream& stream, Tensor dshortcut, std::span<const Tensor> dbranch, const TailParameterGradients& d,
+                   const TailOutputGradients& from, Tensor r, Tensor statistics, Tensor shortcut,
+                   std::span<const Tensor> branch, const TailNorms& norms, Activation inner, void* workspace) {
+  on_device(
+      stream,
+      [&] {
+        Tensor dy = from.dy;
+        if (from.dpooled.data) {
+          dy.data = BackwardSpace(workspace, dy.shape, true).dy;
+          max_pool2_backward(stream, dy, from.dpooled, from.y);
+          add_tensors(stream, dy, dy, from.dy);
+        }
+        backward(dshortcut, dbranch, d, dy, r, statistics, shortcut, branch, norms, inner, workspace);
+      },
+      [&] {
+        cuda::tail_backward(stream, dshortcut, dbranch, d, from, r, statistics, shortcut, branch, norms, inner,
+                            workspace);
+      });
+}
+
+void tail_folded(Stream& stream, Tensor y, Tensor pooled, Tensor shortcut, std::span<const Tensor> branch,
+                 Tensor scale_branch, Tensor scale_out, Tensor shift_out, Activation inner, void* workspace) {
+  on_device(
+      stream,
+      [&] {
+        folded(y, shortcut, branch, scale_branch, scale_out, shift_out, inner, workspace);
+        if (pooled.data) max_pool2_forward(stream, pooled, y);
+      },
+      [&] {
+        cuda::tail_folded(stream, y, pooled, shortcut, branch, scale_branch, scale_out, shift_out, inner, workspace);
+      });
 }
 
 }  // namespace ipa

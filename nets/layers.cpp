@@ -51,15 +51,25 @@ Value Layers::conv_bn(Value x, const std::string& name, std::int64_t out, int ke
   return batch_norm(raw_conv(x, name, out, kernel, attributes, {}), bn, a);
 }
 
+Layers::MultiresEnd Layers::multires_end_parts(Value input, std::int64_t channels) {
+  MultiresEnd end{.shortcut = batch_norm_of("shortcut.bn", channels, false),
+                  .concat = batch_norm_of("bn_concat", channels, true),
+                  .out = batch_norm_of("bn_out", channels, true)};
+  const bool folds = mode_ == Mode::inference;  // then bn_concat's shift goes into the shortcut's bias
+  end.shortcut_conv = raw_conv(input, "shortcut", channels, 1, {}, {}, folds ? prefix_ + "bn_concat" : "");
+  return end;
+}
+
 Value Layers::multires_end(Value input, Value f1, Value f2, Value f3) {
-  const std::int64_t channels = f1.shape().c + f2.shape().c + f3.shape().c;
-  const BatchNorm bn_shortcut = batch_norm_of("shortcut.bn", channels, false);
-  const BatchNorm bn_concat = batch_norm_of("bn_concat", channels, true);
-  const BatchNorm bn_out = batch_norm_of("bn_out", channels, true);
-  if (mode_ == Mode::training)
-    return multires_tail(f1, f2, f3, raw_conv(input, "shortcut", channels, 1, {}, {}), bn_shortcut, bn_concat, bn_out);
-  const Value shortcut = raw_conv(input, "shortcut", channels, 1, {}, {}, prefix_ + "bn_concat");
-  return multires_tail_folded(f1, f2, f3, shortcut, bn_concat.gamma, bn_out.gamma, bn_out.beta);
+  const MultiresEnd e = multires_end_parts(input, f1.shape().c + f2.shape().c + f3.shape().c);
+  if (mode_ == Mode::training) return multires_tail(f1, f2, f3, e.shortcut_conv, e.shortcut, e.concat, e.out);
+  return multires_tail_folded(f1, f2, f3, e.shortcut_conv, e.concat.gamma, e.out.gamma, e.out.beta);
+}
+
+Pooled Layers::multires_end_pooled(Value input, Value f1, Value f2, Value f3) {
+  const MultiresEnd e = multires_end_parts(input, f1.shape().c + f2.shape().c + f3.shape().c);
+  if (mode_ == Mode::training) return multires_tail_pooled(f1, f2, f3, e.shortcut_conv, e.shortcut, e.concat, e.out);
+  return multires_tail_pooled_folded(f1, f2, f3, e.shortcut_conv, e.concat.gamma, e.out.gamma, e.out.beta);
 }
 
 Value Layers::respath_unit(Value input, std::int64_t out) {

@@ -58,6 +58,7 @@ class Layers {
   // relu(bn_concat[f1, f2, f3] + shortcut), normalised by bn_out; the shortcut is a 1x1 convolution of the block's
   // input.
   Value multires_end(Value input, Value f1, Value f2, Value f3);
+  Pooled multires_end_pooled(Value input, Value f1, Value f2, Value f3);  // with max_pool2 of it
   // A ResPath unit: bn(relu(shortcut 1x1 + relu(conv 3x3))).
   Value respath_unit(Value input, std::int64_t out);
 
@@ -105,6 +106,11 @@ class Layers {
   void make_buckets(std::size_t bucket_bytes);
   std::size_t room(const TensorSpec& folded) const;  // bytes of a folded state in its buffer
   Value folded(const TensorSpec& spec, std::function<std::vector<float>()> compute);
+  struct MultiresEnd {
+    BatchNorm shortcut, concat, out;
+    Value shortcut_conv;
+  };
+  MultiresEnd multires_end_parts(Value input, std::int64_t channels);
   // A convolution without bias, as it is in training; in inference with batch norm `bn` folded in, and the shift of
   // `shift_bn`, where one is named, added to its bias.
   Value raw_conv(Value x, const std::string& name, std::int64_t out, int kernel, ConvAttributes attributes,

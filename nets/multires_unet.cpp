@@ -5,13 +5,19 @@
 namespace ipa {
 namespace {
 
-Value multires_block(Layers& layers, Value x, const std::string& name, std::int64_t u) {
+// The block, whose last part is `end`: multires_end or multires_end_pooled.
+template <class End>
+auto with_multires_block(Layers& layers, Value x, const std::string& name, std::int64_t u, End end) {
   const Layers::Scope scope(layers, name);
   const MultiResWidths w = multires_widths(u);
   const Value f1 = layers.conv_bn(x, "conv_a", w.a, 3, {.pad = 1}, false, relu_activation);
   const Value f2 = layers.conv_bn(f1, "conv_b", w.b, 3, {.pad = 1}, false, relu_activation);
   const Value f3 = layers.conv_bn(f2, "conv_c", w.c, 3, {.pad = 1}, false, relu_activation);
-  return layers.multires_end(x, f1, f2, f3);
+  return (layers.*end)(x, f1, f2, f3);
+}
+
+Value multires_block(Layers& layers, Value x, const std::string& name, std::int64_t u) {
+  return with_multires_block(layers, x, name, u, &Layers::multires_end);
 }
 
 Value respath(Layers& layers, Value x, int level, std::int64_t width, int units) {
@@ -49,9 +55,9 @@ Value multires_unet(Layers& layers, Value x, std::int64_t width, Head head) {
   std::vector<Value> skips;
   for (int level = 1; level <= levels; ++level) {
     const std::int64_t u = width << (level - 1);
-    x = multires_block(layers, x, "enc" + std::to_string(level), u);
-    skips.push_back(respath(layers, x, level, u, levels + 1 - level));
-    x = max_pool2(x);
+    const Pooled made = with_multires_block(layers, x, "enc" + std::to_string(level), u, &Layers::multires_end_pooled);
+    skips.push_back(respath(layers, made.y, level, u, levels + 1 - level));
+    x = made.pooled;
   }
   x = multires_block(layers, x, "enc5", width << levels);
   for (int level = levels; level >= 1; --level) {

@@ -1,4 +1,4 @@
-#include "kernels/conv.h"
+#include "graph/ops/conv.h"
 
 #include <fmt/core.h>
 
@@ -14,6 +14,7 @@ class ConvOp : public Op {
     require(attributes.stride >= 1 && attributes.pad >= 0 && attributes.dilation >= 1,
             "conv: stride and dilation must be at least 1, padding at least 0");
   }
+  virtual ConvDescription describe(Specs in, Specs out) const = 0;
 
  protected:
   std::string label(const char* kind) const {
@@ -53,6 +54,9 @@ class Conv final : public ConvOp {
     require(in[2].shape.c == 0 || in[2].shape == vector_shape(y.c), "conv: the bias must have one element per channel");
     return {{y, in[0].dtype}};
   }
+  ConvDescription describe(Specs in, Specs out) const override {
+    return {ConvPass::forward, geometry(in[0].shape, in[1].shape, out[0].shape), in[2].shape.c > 0, a_};
+  }
   Launch prepare(Device device, Specs in, Specs out) const override {
     auto p = prepare_conv(device, geometry(in[0].shape, in[1].shape, out[0].shape), in[0].dtype, in[2].shape.c > 0, a_);
     return {
@@ -79,6 +83,9 @@ class ConvDgrad final : public ConvOp {
     check(x_, in[1].shape, in[0].shape);
     return {{x_, in[0].dtype}};
   }
+  ConvDescription describe(Specs in, Specs) const override {
+    return {ConvPass::dgrad, geometry(x_, in[1].shape, in[0].shape)};
+  }
   Launch prepare(Device device, Specs in, Specs) const override {
     auto p = prepare_conv_dgrad(device, geometry(x_, in[1].shape, in[0].shape), in[0].dtype);
     return {[run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.in[0], c.in[1], c.workspace); },
@@ -102,6 +109,9 @@ class ConvWgrad final : public ConvOp {
     check(in[0].shape, w_, in[1].shape);
     return {{.shape = w_, .filter = true}};  // fp32 whatever the operands are
   }
+  ConvDescription describe(Specs in, Specs) const override {
+    return {ConvPass::wgrad, geometry(in[0].shape, w_, in[1].shape)};
+  }
   Launch prepare(Device device, Specs in, Specs) const override {
     auto p = prepare_conv_wgrad(device, geometry(in[0].shape, w_, in[1].shape), in[0].dtype);
     return {[run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.in[0], c.in[1], c.workspace); },
@@ -118,6 +128,15 @@ class ConvWgrad final : public ConvOp {
 };
 
 }  // namespace
+
+std::optional<ConvDescription> describe_conv(const Graph& graph, const Graph::Node& node) {
+  const auto* op = dynamic_cast<const ConvOp*>(node.op.get());
+  if (!op) return {};
+  std::vector<TensorSpec> in, out;
+  for (const Value& v : node.inputs) in.push_back(v ? v.spec() : TensorSpec{{0, 0, 0, 0}});
+  for (const Value& v : node.outputs) out.push_back(graph.info(v).spec);
+  return op->describe(in, out);
+}
 
 Value conv(Value x, Value w, Value bias, ConvAttributes attributes, Activation a) {
   return apply<Conv>(*x.graph, {x, w, bias}, attributes, a);

@@ -26,10 +26,10 @@ class GramGradient final : public GramOp {
   GramGradient() : GramOp(1) {}
   std::string name() const override { return "gram gradient"; }
   std::vector<TensorSpec> infer(Specs in) const override { return {in[0]}; }
-  Launch prepare(Device, Specs in, Specs) const override {
-    auto p = prepare_gram_backward(in[0].shape);
+  Launch prepare(Device device, Specs in, Specs) const override {
+    auto p = prepare_gram_backward(device, in[0].shape, in[0].dtype);
     return {[run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.in[0], c.in[1], c.workspace); },
-            p.workspace_bytes};
+            p.workspace_bytes, std::move(p.ready)};
   }
 };
 
@@ -38,10 +38,10 @@ class Gram final : public GramOp {
   Gram() : GramOp(1) {}
   std::string name() const override { return "gram"; }
   std::vector<TensorSpec> infer(Specs in) const override { return {gram_spec(in[0].shape)}; }
-  Launch prepare(Device, Specs in, Specs) const override {
-    auto p = prepare_gram(in[0].shape);
+  Launch prepare(Device device, Specs in, Specs) const override {
+    auto p = prepare_gram(device, in[0].shape, in[0].dtype);
     return {[run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.in[0], c.workspace); },
-            p.workspace_bytes};
+            p.workspace_bytes, std::move(p.ready)};
   }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>&) const override {
     return {apply<GramGradient>(*in[0].graph, {in[0], dout[0]})};
@@ -53,11 +53,11 @@ class StyleLossGradient final : public GramOp {
   StyleLossGradient() : GramOp(1) {}
   std::string name() const override { return "style loss gradient"; }
   std::vector<TensorSpec> infer(Specs in) const override { return {in[0]}; }
-  Launch prepare(Device, Specs in, Specs) const override {
-    auto p = prepare_style_loss_backward(in[0].shape);
+  Launch prepare(Device device, Specs in, Specs) const override {
+    auto p = prepare_style_loss_backward(device, in[0].shape, in[0].dtype);
     return {
         [run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.in[0], c.in[1], c.in[2], c.workspace); },
-        p.workspace_bytes};
+        p.workspace_bytes, std::move(p.ready)};
   }
 };
 
@@ -66,14 +66,14 @@ class StyleLoss final : public GramOp {  // outputs the loss and the difference 
   StyleLoss() : GramOp(2) {}
   std::string name() const override { return "style loss"; }
   std::vector<TensorSpec> infer(Specs in) const override {
-    require(in[0] == in[1], "style_loss: shapes differ");
+    require(in[0] == in[1], "style_loss: shapes or types differ");
     return {{scalar_shape}, gram_spec(in[0].shape)};
   }
-  Launch prepare(Device, Specs in, Specs) const override {
-    auto p = prepare_style_loss(in[0].shape);
+  Launch prepare(Device device, Specs in, Specs) const override {
+    auto p = prepare_style_loss(device, in[0].shape, in[0].dtype);
     return {
         [run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.out[1], c.in[0], c.in[1], c.workspace); },
-        p.workspace_bytes};
+        p.workspace_bytes, std::move(p.ready)};
   }
   std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>& needs) const override {
     return {needs[0] ? apply<StyleLossGradient>(*in[0].graph, {in[0], out[1], dout[0]}) : Value{}, Value{}};

@@ -7,14 +7,16 @@
 namespace ipa {
 namespace {
 
-// What distinguishes the two tails: how many tensors make the branch (first of the op's inputs), and what follows its
-// norm.
+// What distinguishes the tails: how many tensors make the branch (first of the op's inputs), what follows its norm, and
+// whether the output is wanted pooled too.
 struct Kind {
   const char* name;
   std::size_t parts;
   Activation inner;
+  bool pooled = false;
 };
-constexpr Kind multires{"multires_tail", 3, no_activation}, respath{"respath_tail", 1, relu_activation};
+constexpr Kind multires{"multires_tail", 3, no_activation}, respath{"respath_tail", 1, relu_activation},
+    multires_pooled{"multires_tail_pooled", 3, no_activation, true};
 
 std::span<const Tensor> first(std::span<const Tensor> in, std::size_t skip, const Kind& k) {
   return in.subspan(skip, k.parts);
@@ -30,13 +32,20 @@ void check_branch(const Kind& k, Specs in) {
   require(channels == s.c, std::string(k.name) + ": the branch and the shortcut differ in width");
 }
 
+TensorSpec pooled_spec(const Kind& k, const TensorSpec& y) {
+  const Shape& s = y.shape;
+  require(s.h % 2 == 0 && s.w % 2 == 0, std::string(k.name) + ": height and width must be even, not " + to_string(s));
+  return {{s.n, s.h / 2, s.w / 2, s.c}, y.dtype};
+}
+
 void check_vectors(const Kind& k, Specs vectors, std::int64_t channels) {
   for (const TensorSpec& v : vectors)
     require(v.shape.c == 0 || v.shape == vector_shape(channels),
             std::string(k.name) + ": a parameter's shape is not (1, 1, 1, " + std::to_string(channels) + ")");
 }
 
-// dy, r, statistics, branch..., shortcut, then gamma or none and beta of shortcut, branch, out
+// dy, r, statistics, branch..., shortcut, then gamma or none and beta of shortcut, branch, out; if pooled, dpooled and
+// y
 // -> dbranch..., dshortcut, then dgamma and dbeta of shortcut, branch, out
 class TailGradient final : public Op {
  public:
@@ -47,24 +56,27 @@ class TailGradient final : public Op {
     out.insert(out.end(), 6, {vector_shape(in[0].shape.c)});
     return out;
   }
-  Launch prepare(Device, Specs in, Specs) const override {
+  Launch prepare(Device device, Specs in, Specs) const override {
     return {[k = kind_](const Call& c) {
               const auto p = c.in.subspan(4 + k.parts);
               const auto d = c.out.subspan(1 + k.parts);
-              tail_backward(c.stream, c.out[k.parts], first(c.out, 0, k), {d[0], d[1], d[2], d[3], d[4], d[5]}, c.in[0],
+              TailOutputGradients from{.dy = c.in[0]};
+              if (k.pooled) from = {c.in[0], p[6], p[7]};
+              tail_backward(c.stream, c.out[k.parts], first(c.out, 0, k), {d[0], d[1], d[2], d[3], d[4], d[5]}, from,
                             c.in[1], c.in[2], c.in[3 + k.parts], first(c.in, 3, k),
                             {.shortcut = {.gamma = p[0], .beta = p[1]},
                              .branch = {.gamma = p[2], .beta = p[3]},
                              .out = {.gamma = p[4], .beta = p[5]}},
                             k.inner, c.workspace);
             },
-            tail_gradient_workspace_bytes(in[0].shape)};
+            tail_gradient_workspace_bytes(device, in[0].shape, kind_.pooled)};
   }
   bool in_place(int i, int o) const override {
     return o <= static_cast<int>(kind_.parts) && (i <= 1 || i == 3 + o);  // dy, r, or what the gradient belongs to
   }
   Cost cost(Specs in, Specs) const override {
-    return {12 * static_cast<double>(in[0].bytes()), 50 * static_cast<double>(in[0].shape.elements())};
+    return {(kind_.pooled ? 12.75 : 12) * static_cast<double>(in[0].bytes()),
+            50 * static_cast<double>(in[0].shape.elements())};
   }
 
  private:
@@ -76,7 +88,7 @@ struct NormAttributes {
 };
 
 // branch..., shortcut, then gamma or none, beta, running mean and variance of shortcut, branch, out
-// -> y, r, statistics
+// -> y, r, statistics, and y pooled if wanted
 class Tail final : public Op {
  public:
   Tail(const Kind& k, const std::array<NormAttributes, 3>& norms) : kind_(k), norms_(norms) {}
@@ -85,24 +97,29 @@ class Tail final : public Op {
     check_branch(kind_, in);
     const TensorSpec& y = in[kind_.parts];
     check_vectors(kind_, in.subspan(kind_.parts + 1), y.shape.c);
-    return {y, y, {tail_statistics_shape(y.shape.c)}};
+    std::vector<TensorSpec> out{y, y, {tail_statistics_shape(y.shape.c)}};
+    if (kind_.pooled) out.push_back(pooled_spec(kind_, y));
+    return out;
   }
-  Launch prepare(Device, Specs, Specs out) const override {
+  Launch prepare(Device device, Specs, Specs out) const override {
     return {[k = kind_, norms = norms_](const Call& c) {
               auto norm = [&](std::size_t i) {
                 const auto p = c.in.subspan(k.parts + 1 + 4 * i, 4);
                 return NormParameters{p[0], p[1], p[2], p[3], norms[i].eps, norms[i].momentum};
               };
-              tail_forward(c.stream, c.out[0], c.out[1], c.out[2], c.in[k.parts], first(c.in, 0, k),
-                           {norm(0), norm(1), norm(2)}, k.inner, c.workspace);
+              tail_forward(c.stream, c.out[0], k.pooled ? c.out[3] : Tensor{}, c.out[1], c.out[2], c.in[k.parts],
+                           first(c.in, 0, k), {norm(0), norm(1), norm(2)}, k.inner, c.workspace);
             },
-            tail_workspace_bytes(out[0].shape)};
+            tail_workspace_bytes(device, out[0].shape)};
   }
   std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>&) const override {
-    std::vector<Value> from{dout[0], out[1], out[2]};
+    Graph& graph = *in[0].graph;
+    auto gradient_of = [&](std::size_t o) { return dout[o] ? dout[o] : constant(graph, out[o].spec(), 0); };
+    std::vector<Value> from{gradient_of(0), out[1], out[2]};
     from.insert(from.end(), in.begin(), in.begin() + static_cast<std::ptrdiff_t>(kind_.parts) + 1);
     for (std::size_t i = kind_.parts + 1; i < in.size(); i += 4) from.insert(from.end(), {in[i], in[i + 1]});
-    const std::vector<Value> d = in[0].graph->apply(std::make_shared<const TailGradient>(kind_), std::move(from));
+    if (kind_.pooled) from.insert(from.end(), {gradient_of(3), out[0]});
+    const std::vector<Value> d = graph.apply(std::make_shared<const TailGradient>(kind_), std::move(from));
     std::vector<Value> result(d.begin(), d.begin() + static_cast<std::ptrdiff_t>(kind_.parts) + 1);
     for (std::size_t i = kind_.parts + 1; i < d.size(); i += 2)
       result.insert(result.end(), {d[i], d[i + 1], Value{}, Value{}});
@@ -113,7 +130,8 @@ class Tail final : public Op {
     return p >= 0 && p % 4 >= 2;
   }
   Cost cost(Specs, Specs out) const override {
-    return {7 * static_cast<double>(out[0].bytes()), 25 * static_cast<double>(out[0].shape.elements())};
+    return {(kind_.pooled ? 7.25 : 7) * static_cast<double>(out[0].bytes()),
+            25 * static_cast<double>(out[0].shape.elements())};
   }
 
  private:
@@ -121,7 +139,7 @@ class Tail final : public Op {
   std::array<NormAttributes, 3> norms_;
 };
 
-// branch..., shortcut, scale of the branch or none, scale and shift of the output -> y
+// branch..., shortcut, scale of the branch or none, scale and shift of the output -> y, and y pooled if wanted
 class TailFolded final : public Op {
  public:
   explicit TailFolded(const Kind& k) : kind_(k) {}
@@ -129,36 +147,47 @@ class TailFolded final : public Op {
   std::vector<TensorSpec> infer(Specs in) const override {
     check_branch(kind_, in);
     check_vectors(kind_, in.subspan(kind_.parts + 1), in[kind_.parts].shape.c);
-    return {in[kind_.parts]};
+    const TensorSpec& y = in[kind_.parts];
+    if (kind_.pooled) return {y, pooled_spec(kind_, y)};
+    return {y};
   }
-  Launch prepare(Device, Specs, Specs out) const override {
+  Launch prepare(Device device, Specs, Specs out) const override {
     return {[k = kind_](const Call& c) {
               const auto p = c.in.subspan(k.parts);
-              tail_folded(c.stream, c.out[0], p[0], first(c.in, 0, k), p[1], p[2], p[3], k.inner, c.workspace);
+              tail_folded(c.stream, c.out[0], k.pooled ? c.out[1] : Tensor{}, p[0], first(c.in, 0, k), p[1], p[2], p[3],
+                          k.inner, c.workspace);
             },
-            tail_folded_workspace_bytes(out[0].shape)};
+            tail_folded_workspace_bytes(device, out[0].shape)};
   }
-  bool in_place(int i, int) const override { return i == static_cast<int>(kind_.parts); }
+  bool in_place(int i, int o) const override { return i == static_cast<int>(kind_.parts) && o == 0; }
 
  private:
   Kind kind_;
 };
 
-Value tail(const Kind& k, std::vector<Value> in, const BatchNorm& shortcut, const BatchNorm& branch,
-           const BatchNorm& out) {
+// y and, if wanted, y pooled.
+std::vector<Value> tail(const Kind& k, std::vector<Value> in, const BatchNorm& shortcut, const BatchNorm& branch,
+                        const BatchNorm& out) {
   for (const BatchNorm* bn : {&shortcut, &branch, &out})
     in.insert(in.end(), {bn->gamma, bn->beta, bn->running_mean, bn->running_var});
   const std::array<NormAttributes, 3> norms{
       {{shortcut.eps, shortcut.momentum}, {branch.eps, branch.momentum}, {out.eps, out.momentum}}};
   Graph& graph = *in[0].graph;
-  return graph.apply(std::make_shared<const Tail>(k, norms), std::move(in)).front();
+  const std::vector<Value> made = graph.apply(std::make_shared<const Tail>(k, norms), std::move(in));
+  return k.pooled ? std::vector<Value>{made[0], made[3]} : std::vector<Value>{made[0]};
 }
 
 }  // namespace
 
 Value multires_tail(Value f1, Value f2, Value f3, Value shortcut, const BatchNorm& bn_shortcut,
                     const BatchNorm& bn_concat, const BatchNorm& bn_out) {
-  return tail(multires, {f1, f2, f3, shortcut}, bn_shortcut, bn_concat, bn_out);
+  return tail(multires, {f1, f2, f3, shortcut}, bn_shortcut, bn_concat, bn_out).front();
+}
+
+Pooled multires_tail_pooled(Value f1, Value f2, Value f3, Value shortcut, const BatchNorm& bn_shortcut,
+                            const BatchNorm& bn_concat, const BatchNorm& bn_out) {
+  const std::vector<Value> made = tail(multires_pooled, {f1, f2, f3, shortcut}, bn_shortcut, bn_concat, bn_out);
+  return {made[0], made[1]};
 }
 
 Value multires_tail_folded(Value f1, Value f2, Value f3, Value shortcut, Value scale_concat, Value scale_out,
@@ -166,9 +195,16 @@ Value multires_tail_folded(Value f1, Value f2, Value f3, Value shortcut, Value s
   return apply<TailFolded>(*f1.graph, {f1, f2, f3, shortcut, scale_concat, scale_out, shift_out}, multires);
 }
 
+Pooled multires_tail_pooled_folded(Value f1, Value f2, Value f3, Value shortcut, Value scale_concat, Value scale_out,
+                                   Value shift_out) {
+  const std::vector<Value> made = f1.graph->apply(std::make_shared<const TailFolded>(multires_pooled),
+                                                  {f1, f2, f3, shortcut, scale_concat, scale_out, shift_out});
+  return {made[0], made[1]};
+}
+
 Value respath_tail(Value shortcut, Value residual, const BatchNorm& bn_shortcut, const BatchNorm& bn_residual,
                    const BatchNorm& bn_out) {
-  return tail(respath, {residual, shortcut}, bn_shortcut, bn_residual, bn_out);
+  return tail(respath, {residual, shortcut}, bn_shortcut, bn_residual, bn_out).front();
 }
 
 Value respath_tail_folded(Value shortcut, Value residual, Value scale_out, Value shift_out) {

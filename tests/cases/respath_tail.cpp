@@ -40,7 +40,7 @@ OpCase folded_case(const Shape& s, bool bench = false) {
             return Arrays{y};
           },
       .bench_only = bench};
-  k.inputs.insert(k.inputs.end(), 2, {.shape = vector_shape(s.c), .gradient = false});
+  k.inputs.insert(k.inputs.end(), 2, {.shape = vector_shape(s.c), .gradient = false, .exact = true});
   return k;
 }
 

@@ -51,17 +51,20 @@ def stems():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("test")
+    parser.add_argument("--also", nargs="*", default=[], help="tests that run device code besides the cases")
     parser.add_argument("--sample", type=int, help="so many barriers, chosen by the content of the device code")
     arguments = parser.parse_args()
 
     everywhere = barriers()
     if not everywhere:
         sys.exit("mutate_barriers: no barrier found in kernels/*.cuh")
+    tests = {stem: (arguments.test, stem + ":") for stem in stems()}
+    tests.update({pathlib.Path(test).name: (test, "") for test in arguments.also})
     executed, seconds = {}, {}  # stems that execute a barrier; how long a stem's cases take
-    for stem in stems():
+    for stem, test in tests.items():
         with tempfile.NamedTemporaryFile() as trace:
             begun = time.monotonic()
-            result = run(arguments.test, stem + ":", trace=trace.name)
+            result = run(*test, trace=trace.name)
             seconds[stem] = time.monotonic() - begun
             if result.returncode != 0:
                 sys.exit(f"mutate_barriers: the cases of {stem} fail as they are\n{result.stdout[-2000:]}")
@@ -81,7 +84,7 @@ def main():
         if not using:
             faults.append(f"{place} is executed by no case")
             continue
-        fails = next((stem for stem in using if run(arguments.test, stem + ":", skip=place).returncode != 0), None)
+        fails = next((stem for stem in using if run(*tests[stem], skip=place).returncode != 0), None)
         print(f"{place:<36} {'killed by ' + fails if fails else 'survives'}", flush=True)
         if fails:
             killed += 1
