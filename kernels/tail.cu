@@ -6,6 +6,10 @@
 namespace ipa::cuda {
 namespace {
 
+dim3 blocks_of(const ChannelGrid& grid) {
+  return dim3(static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.chunks));
+}
+
 template <class... P, class... A>
 void start(Stream& stream, const ChannelGrid& grid, void (*kernel)(P...), A&&... arguments) {
   launch(stream, blocks_of(grid), ChannelGrid::threads, sums_shared_bytes, kernel, arguments...);

@@ -20,7 +20,7 @@ struct CudaTailSpace {
 
   CudaTailSpace(void* memory, const Shape& y)
       : scratch(memory),
-        sums(ChannelGrid::for_sums(y, 264)),
+        sums(ChannelGrid::for_sums(y)),
         parts(scratch.take<double>(sums.partial_sums(4))),
         shortcut(scratch.take<double>(2 * y.c)),
         branch(scratch.take<double>(2 * y.c)),
@@ -29,7 +29,7 @@ struct CudaTailSpace {
 
 struct CudaTailGradientSpace {
   Scratch scratch;
-  ChannelGrid out_sums, inner_sums;  // the second for a kernel of more than 64 registers
+  ChannelGrid out_sums, inner_sums;
   double* parts;
   float *shortcut, *branch, *out;  // coefficients of the gradients of the norms, (3, pitch) each
   std::uint16_t* winners;  // (windows, groups): two bits for each of eight channels, the pixel that was the maximum
@@ -37,7 +37,7 @@ struct CudaTailGradientSpace {
   CudaTailGradientSpace(void* memory, const Shape& y, bool pooled)
       : scratch(memory),
         out_sums(ChannelGrid::for_sums(tail_items(y, pooled))),
-        inner_sums(ChannelGrid::for_sums(tail_items(y, pooled), 264)),
+        inner_sums(ChannelGrid::for_sums(tail_items(y, pooled))),
         parts(scratch.take<double>(std::max(out_sums.partial_sums(2), inner_sums.partial_sums(4)))),
         shortcut(scratch.take<float>(3 * out_sums.pitch())),
         branch(scratch.take<float>(3 * out_sums.pitch())),
