@@ -197,15 +197,29 @@ int within(std::string_view option, std::int64_t value, int least, int most) {
   return static_cast<int>(value);
 }
 
-Device parse_device(const std::string& text) {
-  if (text == "auto" || text == "cpu") return {};
+DeviceChoice parse_device(const std::string& text) {
+  if (text == "auto") return {};
+  if (text == "cpu") return {false, {}};
   if (text == "cuda" || text.starts_with("cuda:")) {
     std::uint16_t index = 0;
     if (text.size() > 4) convert_number("--device", text.substr(5), index, "cuda:N with an integer N");
-    fail(ErrorKind::device, "this program was built without CUDA", "--device " + text, "use --device cpu");
+    return {false, {Device::Kind::cuda, index}};
   }
   fail(ErrorKind::usage, fmt::format("--device has no choice \"{}\"", text), {},
        suggest(text, {"auto", "cpu", "cuda"}, "choose from auto, cpu, cuda, cuda:N"));
+}
+
+Device open_device(const Common& common) {
+  const DeviceChoice& choice = common.device;
+  if (choice.automatic) {
+    const Device best = best_device();
+    if (best.is_cpu() && built_with_cuda())
+      note(common, "computes on the CPU: " + device_problem({Device::Kind::cuda, 0}));
+    return best;
+  }
+  if (const std::string why = device_problem(choice.device); !why.empty())
+    fail(ErrorKind::device, why, fmt::format("--device cuda:{}", choice.device.index), "use --device cpu");
+  return choice.device;
 }
 
 int run_command_line(int argc, const char* const* argv, const std::vector<CommandEntry>& commands) noexcept {

@@ -17,6 +17,12 @@ class App;
 
 namespace ipa {
 
+// What --device asks for.
+struct DeviceChoice {
+  bool automatic = true;
+  Device device;  // that named, else the CPU
+};
+
 // The options that every command has.
 struct Common {
   bool json = false;         // one JSON object on standard output, nothing else there
@@ -24,7 +30,7 @@ struct Common {
   bool force = false;        // overwrite
   std::int64_t threads = 0;  // 0: as many as there are cores
   std::optional<std::uint64_t> seed;
-  Device device;
+  DeviceChoice device;
 };
 
 enum class Need { optional, required };
@@ -93,7 +99,11 @@ int run_command_line(int argc, const char* const* argv, const std::vector<Comman
 // `value` as an int where least <= value <= most, else ErrorKind::usage naming the option.
 int within(std::string_view option, std::int64_t value, int least, int most);
 
-// auto, cpu, cuda or cuda:N. Throws ErrorKind::usage, or ErrorKind::device where there is no such device.
-Device parse_device(const std::string& text);
+// auto, cpu, cuda or cuda:N. Throws ErrorKind::usage.
+DeviceChoice parse_device(const std::string& text);
+
+// For commands that run a network. Automatic: CUDA where it can be used, else the CPU, and a note says why where this
+// program knows CUDA. Throws ErrorKind::device where the device that was named cannot be used.
+Device open_device(const Common& common);
 
 }  // namespace ipa

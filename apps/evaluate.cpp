@@ -46,7 +46,7 @@ void run(const Arguments& arguments, const Common& common) {
   const int batch = within("--batch", arguments.batch, 1, most_batch);
   const int clean =
       within("--clean", arguments.clean.value_or(std::numeric_limits<int>::max()), 0, std::numeric_limits<int>::max());
-  const Model model = load_trained(arguments.model);
+  const Model model = load_trained(arguments.model, open_device(common));
   StackReader data(arguments.source.data, arguments.dataset);
   require_clean(data);
   const MaskFile masks(arguments.source.masks);

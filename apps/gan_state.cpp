@@ -16,12 +16,13 @@ void fill(const Parameters& p, const Tensor& flat, const std::vector<float>& val
 
 }  // namespace
 
-StepOptions step_options(const Settings& settings, std::int64_t batch) {
+StepOptions step_options(const Settings& settings, std::int64_t batch, Device device) {
   return {.net = settings.net,
           .loss = settings.loss,
           .optimizer = settings.optimizer,
           .batch = batch,
-          .size = settings.data.size};
+          .size = settings.data.size,
+          .compute = compute_type_on(device)};
 }
 
 void declare_gan(Gan& gan, const NetOptions& options) {

@@ -7,7 +7,7 @@
 
 namespace ipa {
 
-StepOptions step_options(const Settings& settings, std::int64_t batch);
+StepOptions step_options(const Settings& settings, std::int64_t batch, Device device);
 
 // Declares the parameters of the three networks without keeping a graph.
 void declare_gan(Gan& gan, const NetOptions& options);

@@ -32,9 +32,10 @@ Json networks_json(const Settings& settings) {
   return networks;
 }
 
-Json memory_json(const Settings& settings) {
-  const MemoryPlan m = plan_memory(settings);
-  return {{"batch", m.batch},
+Json memory_json(const Settings& settings, Device device) {
+  const MemoryPlan m = plan_memory(settings, device);
+  return {{"device", device.is_cpu() ? "cpu" : "cuda"},
+          {"batch", m.batch},
           {"training_step_bytes", m.training_step_bytes},
           {"training_state_bytes", m.training_state_bytes},
           {"training_total_bytes", m.training_total_bytes()},
@@ -52,19 +53,19 @@ void print_networks(const Settings& settings) {
                            n.output.w, n.output.c));
 }
 
-void print_memory(const Settings& settings) {
-  const MemoryPlan m = plan_memory(settings);
-  print_line(fmt::format("\nTraining step, batch {}: {}; with {} of weights, gradients and moments {}\n{}", m.batch,
-                         mebibytes(m.training_step_bytes), mebibytes(m.training_state_bytes),
-                         mebibytes(m.training_total_bytes()), m.training_table));
+void print_memory(const Settings& settings, Device device) {
+  const MemoryPlan m = plan_memory(settings, device);
+  print_line(fmt::format("\nTraining step{}, batch {}: {}; with {} of weights, gradients and moments {}\n{}",
+                         device.is_cpu() ? "" : " on CUDA", m.batch, mebibytes(m.training_step_bytes),
+                         mebibytes(m.training_state_bytes), mebibytes(m.training_total_bytes()), m.training_table));
   print_line(fmt::format("Inference, batch {}: {}; with {} of weights, once more folded {}\n{}", m.batch,
                          mebibytes(m.inference_bytes), mebibytes(m.parameters_bytes + m.folded_bytes),
                          mebibytes(m.inference_total_bytes()), m.inference_table));
 }
 
-void print_details(const Settings& settings, bool memory) {
+void print_details(const Settings& settings, bool memory, Device device) {
   print_networks(settings);
-  if (memory) print_memory(settings);
+  if (memory) print_memory(settings, device);
   print_line("\n" + to_toml(settings));
 }
 
@@ -73,13 +74,13 @@ void print_details(const Settings& settings, bool memory) {
 void show_settings(const Settings& settings, const std::string& origin, bool memory, const Common& common) {
   if (common.json) {
     Json result{{"kind", "settings"}, {"preset", origin}, {"networks", networks_json(settings)}};
-    if (memory) result["memory"] = memory_json(settings);
+    if (memory) result["memory"] = memory_json(settings, common.device.device);
     result["settings"] = settings_json(settings);
     print_json(result);
     return;
   }
   print_line("settings     preset " + origin);
-  print_details(settings, memory);
+  print_details(settings, memory, common.device.device);
 }
 
 void show_checkpoint(const std::filesystem::path& run_or_file, bool memory, const Common& common) {
@@ -106,7 +107,7 @@ void show_checkpoint(const std::filesystem::path& run_or_file, bool memory, cons
     for (const auto& [name, figure] : checkpoint.calibration) result["calibration"][name] = figure;
     result["values"] = values;
     result["networks"] = networks_json(settings);
-    if (memory) result["memory"] = memory_json(settings);
+    if (memory) result["memory"] = memory_json(settings, common.device.device);
     result["settings"] = settings_json(settings);
     print_json(result);
     return;
@@ -121,7 +122,7 @@ void show_checkpoint(const std::filesystem::path& run_or_file, bool memory, cons
     print_line(fmt::format("calibrated   {} {:.6g}", name, figure));
   for (const auto& [network, count] : values)
     print_line(fmt::format("holds        {} ({} values with statistics)", network, grouped(count)));
-  print_details(settings, memory);
+  print_details(settings, memory, common.device.device);
 }
 
 }  // namespace ipa

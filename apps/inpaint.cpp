@@ -39,7 +39,7 @@ void check(const Arguments& a) {
 
 void run(Arguments& a, const Common& common) {
   check(a);
-  const Model model = load_trained(a.model);
+  const Model model = load_trained(a.model, open_device(common));
   if (a.composite == "auto" && !model.calibrated)
     warn(fmt::format("{} has no calibrated change threshold, {} of the range is used; train with --val to calibrate it",
                      a.model.string(), model.change_threshold / 2));

@@ -7,7 +7,7 @@
 
 namespace ipa {
 
-Model load_trained(const std::filesystem::path& run_or_file) {
+Model load_trained(const std::filesystem::path& run_or_file, Device device) {
   const Checkpoint checkpoint = load_model(run_or_file, [](const std::string& text) { warn(text); });
   Model model;
   model.source = run_or_file;
@@ -22,9 +22,9 @@ Model load_trained(const std::filesystem::path& run_or_file) {
   } else {
     model.change_threshold = default_change_threshold;
   }
-  model.generator = std::make_unique<Parameters>("generator");
+  model.generator = std::make_unique<Parameters>("generator", device);
   declare_generator(*model.generator, model.settings.net);
-  model.generator->allocate(false);
+  model.generator->allocate(false, compute_type_on(device));
   model.generator->load(checkpoint.weights, run_or_file.string());
   return model;
 }

@@ -22,6 +22,6 @@ struct Model {
 };
 
 // RUN_OR_FILE: a run folder (its best checkpoint, else the newest) or a checkpoint.
-Model load_trained(const std::filesystem::path& run_or_file);
+Model load_trained(const std::filesystem::path& run_or_file, Device device);
 
 }  // namespace ipa

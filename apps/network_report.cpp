@@ -1,6 +1,7 @@
 #include "apps/network_report.h"
 
 #include "apps/gan_state.h"
+#include "apps/sampling.h"
 #include "graph/plan.h"
 #include "nets/step_graph.h"
 
@@ -18,11 +19,19 @@ NetworkSummary summary(const char* name, const Settings& settings, std::int64_t 
   return {name, parameters.trainable_count(), output.shape()};
 }
 
-std::size_t bytes_of(const Parameters& parameters, int copies) {
+std::size_t bytes_of(const Parameters& parameters, int copies, bool in_bf16) {
   constexpr auto width = static_cast<std::int64_t>(sizeof(float));
   const std::int64_t statistics = parameters.count() - parameters.trainable_count();
   const auto trainable = static_cast<std::int64_t>(parameters.flat_spec().bytes());
-  return static_cast<std::size_t>(copies * trainable + width * statistics);
+  return static_cast<std::size_t>(copies * trainable + (in_bf16 ? trainable / 2 : 0) + width * statistics);
+}
+
+// One slice stands for all: they are no part of the plan.
+TrainingData described_data(const Settings& s, Device device) {
+  const TensorSpec plane{{1, 1, s.data.size, s.data.size}, DType::u8};
+  TrainingData data{Tensor(nullptr, plane, device), {}, pair_attributes(s.data, s.train, true)};
+  if (s.data.masks != "square") data.masks = Tensor(nullptr, plane, device);
+  return data;
 }
 
 }  // namespace
@@ -43,31 +52,35 @@ std::vector<NetworkSummary> describe_networks(const Settings& s) {
   };
 }
 
-MemoryPlan plan_memory(const Settings& settings) {
+MemoryPlan plan_memory(const Settings& settings, Device device) {
   MemoryPlan result;
   result.batch = settings.train.batch;
+  const DType compute = compute_type_on(device);
+  const bool in_bf16 = compute == DType::bf16;
+  const PlanOptions where{.device = device};
   {
-    Gan gan;
-    const StepGraph step(gan, step_options(settings, settings.train.batch));
-    const Plan planned = plan(step.graph, step.outputs());
+    Gan gan(device);
+    const StepGraph step(gan, step_options(settings, settings.train.batch, device), nullptr, described_data(settings, device));
+    const Plan planned = plan(step.graph, step.pictures(), where);
     result.training_step_bytes = planned.arena_bytes;
     result.training_table = memory_table(planned);
     constexpr int with_gradients_and_moments = 4;
     for (const Parameters* p : {&gan.generator, &gan.disc_global, &gan.disc_patch})
-      result.training_state_bytes += bytes_of(*p, with_gradients_and_moments);
-    result.training_state_bytes += bytes_of(gan.vgg19, 1);
-    result.parameters_bytes = bytes_of(gan.generator, 1);
+      result.training_state_bytes += bytes_of(*p, with_gradients_and_moments, in_bf16);
+    result.training_state_bytes += bytes_of(gan.vgg19, 1, in_bf16);
+    result.parameters_bytes = bytes_of(gan.generator, 1, in_bf16);
   }
   Graph graph;
-  Parameters parameters("generator");
+  Parameters parameters("generator", device);
   Layers layers(graph, parameters, Mode::inference, generator_batch_norm(settings.net), Init::glorot_uniform);
   const std::int64_t side = settings.data.size;
-  const Value output = generator(layers, graph.input("input", {{settings.train.batch, side, side, 1}}), settings.net);
-  const Plan planned = plan(graph, std::vector{output});
+  const TensorSpec input{{settings.train.batch, side, side, 1}, compute};
+  const Value output = generator(layers, graph.input("input", input), settings.net);
+  const Plan planned = plan(graph, std::vector{output}, where);
   result.inference_bytes = planned.arena_bytes;
   result.inference_table = memory_table(planned);
   for (const Graph::Info& info : graph.infos())
-    if (info.kind == Graph::Kind::state) result.folded_bytes += info.spec.bytes();
+    if (info.kind == Graph::Kind::state) result.folded_bytes += bytes_on(device, info.spec);
   return result;
 }
 

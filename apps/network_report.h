@@ -34,6 +34,7 @@ struct MemoryPlan {
   std::size_t inference_total_bytes() const { return inference_bytes + parameters_bytes + folded_bytes; }
 };
 
-MemoryPlan plan_memory(const Settings& settings);  // at train.batch slices of data.size
+// At train.batch slices of data.size, for a device that need not be there. What lies on it besides: the slices.
+MemoryPlan plan_memory(const Settings& settings, Device device);
 
 }  // namespace ipa

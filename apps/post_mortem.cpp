@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/transfer.h"
 #include "io/atomic_file.h"
 
 namespace ipa {
@@ -16,7 +17,7 @@ nlohmann::json number(double v) {
 
 double norm(const Tensor& t) {
   double sum = 0;
-  for (std::int64_t i = 0; i < t.elements(); ++i) sum += double{t.f32()[i]} * t.f32()[i];
+  for (const float v : to_host(t)) sum += double{v} * v;
   return std::sqrt(sum);
 }
 

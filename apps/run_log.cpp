@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "engine/transfer.h"
 #include "kernels/metrics.h"
 
 namespace ipa {
@@ -25,6 +26,19 @@ Image8 side_by_side(std::span<const std::vector<std::uint8_t>> panels, int side)
 }
 
 }  // namespace
+
+Image8 pictures_of(const Trainer& trainer) {
+  const auto side = static_cast<int>(trainer.target().shape.w);
+  std::array<std::vector<std::uint8_t>, 3> panels;
+  std::array tensors{trainer.corrupted(), trainer.fake(), trainer.target()};
+  for (std::size_t i = 0; i < panels.size(); ++i) {
+    tensors[i].shape.n = 1;
+    const std::vector<float> pixels = to_host(tensors[i]);
+    panels[i].resize(pixels.size());
+    quantize_u8(pixels, -1, 1, panels[i]);
+  }
+  return side_by_side(panels, side);
+}
 
 RunLog::RunLog(const std::filesystem::path& run, std::int64_t resumed_step)
     : metrics_(run / "metrics.csv", {columns.begin(), columns.end()}, resumed_step), events_(run, resumed_step + 1) {}
@@ -52,16 +66,8 @@ void RunLog::validation(std::int64_t step, const ValidationResult& r, int side) 
   events_.image(step, "validation/input_output_target", side_by_side(std::array{r.input, r.output, r.target}, side));
 }
 
-void RunLog::pictures(std::int64_t step, const Trainer& trainer) {
-  const auto side = static_cast<int>(trainer.target().shape.w);
-  const std::size_t pixels = static_cast<std::size_t>(side) * static_cast<std::size_t>(side);
-  std::array<std::vector<std::uint8_t>, 3> panels;
-  const std::array tensors{trainer.corrupted(), trainer.fake(), trainer.target()};
-  for (std::size_t i = 0; i < panels.size(); ++i) {
-    panels[i].resize(pixels);
-    quantize_u8({tensors[i].f32(), pixels}, -1, 1, panels[i]);
-  }
-  events_.image(step, "train/input_output_target", side_by_side(panels, side));
+void RunLog::pictures(std::int64_t step, const Image8& image) {
+  events_.image(step, "train/input_output_target", image);
 }
 
 void RunLog::sync() {

@@ -5,10 +5,27 @@
 
 #include "apps/mask_file.h"
 #include "engine/rng.h"
+#include "engine/transfer.h"
 #include "kernels/corrupt.h"
-#include "kernels/metrics.h"
 
 namespace ipa {
+
+Sampler::Sampler(std::int64_t count, const TrainOptions& train)
+    : count_(count), batch_(std::min(train.batch, count)), seed_(static_cast<std::uint64_t>(train.seed)) {}
+
+std::vector<std::int64_t> Sampler::slices_of(std::int64_t step) {
+  const std::int64_t epoch = step / steps_per_epoch(), position = step % steps_per_epoch();
+  if (epoch != epoch_) {
+    order_.resize(static_cast<std::size_t>(count_));
+    std::iota(order_.begin(), order_.end(), 0);
+    RandomSequence random(seed_, RandomUse::data_order, static_cast<std::uint64_t>(epoch), 0);
+    for (std::size_t i = order_.size(); i-- > 1;)  // Fisher and Yates
+      std::swap(order_[i], order_[random.below(static_cast<std::uint32_t>(i + 1))]);
+    epoch_ = epoch;
+  }
+  const auto first = order_.begin() + static_cast<std::ptrdiff_t>(position * batch_);
+  return {first, first + static_cast<std::ptrdiff_t>(batch_)};
+}
 
 MaskSource mask_source(const DataOptions& data, MaskSplit split) {
   const int size = static_cast<int>(data.size);
@@ -20,40 +37,33 @@ MaskSource mask_source(const DataOptions& data, MaskSplit split) {
   return {file.read_all(), false};
 }
 
-Sampler::Sampler(const SliceSet& slices, const DataOptions& data, const TrainOptions& train)
-    : slices_(slices),
-      data_(data),
-      seed_(static_cast<std::uint64_t>(train.seed)),
-      batch_(std::min(train.batch, slices.count())),
-      masks_(mask_source(data, MaskSplit::train)) {}
-
-std::vector<std::int64_t> Sampler::slices_of(std::int64_t step) const {
-  const std::int64_t epoch = step / steps_per_epoch(), position = step % steps_per_epoch();
-  std::vector<std::int64_t> order(static_cast<std::size_t>(slices_.count()));
-  std::iota(order.begin(), order.end(), 0);
-  RandomSequence random(seed_, RandomUse::data_order, static_cast<std::uint64_t>(epoch), 0);
-  for (std::size_t i = order.size(); i-- > 1;)  // Fisher and Yates
-    std::swap(order[i], order[random.below(static_cast<std::uint32_t>(i + 1))]);
-  const auto first = order.begin() + static_cast<std::ptrdiff_t>(position * batch_);
-  return {first, first + static_cast<std::ptrdiff_t>(batch_)};
+PairAttributes pair_attributes(const DataOptions& data, const TrainOptions& train, bool redraw) {
+  return {static_cast<std::uint64_t>(train.seed), hole_value<float>(data.hole, -1, 1), data.flip, redraw};
 }
 
-void Sampler::make(std::int64_t slice, std::int64_t step, std::int64_t sample, const Sample& out) const {
-  const int side = static_cast<int>(slices_.size());
-  const PlaneSize size{side, side};
-  slices_.scaled(slice, out.target);
-  RandomSequence random(seed_, RandomUse::flip, static_cast<std::uint64_t>(step), static_cast<std::uint32_t>(sample));
-  if (data_.flip && random.uniform() < 0.5f) flip_left_right(out.target, size);
-  std::vector<std::uint8_t> grey(size.pixels()), mask(size.pixels());
-  quantize_u8(out.target, -1, 1, grey);
-  draw_mask(masks_, grey, size, seed_, static_cast<std::uint64_t>(step), static_cast<std::uint32_t>(sample), mask);
-  corrupt(out, mask, data_.hole);
-}
-
-void corrupt(const Sample& sample, std::span<const std::uint8_t> mask, double hole) {
-  std::copy(sample.target.begin(), sample.target.end(), sample.corrupted.begin());
-  blank(sample.corrupted, mask, hole_value<float>(hole, -1, 1));
-  std::transform(mask.begin(), mask.end(), sample.mask.begin(), [](std::uint8_t m) { return m ? 1.0f : 0.0f; });
+ResidentData::ResidentData(const SliceSet& slices, const DataOptions& data, const TrainOptions& train, Device device) {
+  auto bring = [device](const char* name, const void* from, const TensorSpec& spec) {
+    Buffer buffer(name, bytes_on(device, spec), device);
+    copy_to_device(from, spec.bytes(), buffer.data(), device);
+    return buffer;
+  };
+  const std::int64_t side = slices.size();
+  const bool grey = !slices.grey().empty();
+  const TensorSpec spec{{slices.count(), 1, side, side}, grey ? DType::u8 : DType::f32};
+  const void* pixels = grey ? static_cast<const void*>(slices.grey().data()) : slices.scaled().data();
+  if (device.is_cpu()) {
+    data_.slices = Tensor(const_cast<void*>(pixels), spec, device);  // only read
+  } else {
+    slices_ = bring("slices", pixels, spec);
+    data_.slices = slices_.tensor(spec);
+  }
+  const MaskSource source = mask_source(data, MaskSplit::train);
+  if (const auto count = static_cast<std::int64_t>(source.set.count()); count > 0) {
+    const TensorSpec masks{{count, 1, side, side}, DType::u8};
+    masks_ = bring("masks", source.set.pixels.data(), masks);
+    data_.masks = masks_.tensor(masks);
+  }
+  data_.pairs = pair_attributes(data, train, source.redraw);
 }
 
 }  // namespace ipa

@@ -1,46 +1,51 @@
-// Which slices a step takes, and how each becomes a training pair. Everything is a function of (seed, step, sample), so
-// a resumed run and any number of workers see the same.
+// Which slices a step takes, and where they and the masks lie for it. Everything is a function of (seed, step, sample),
+// so a resumed run sees the same; how a slice becomes a training pair: kernels/training_pairs.h.
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "apps/settings.h"
+#include "engine/buffer.h"
 #include "io/slice_set.h"
 #include "kernels/masks.h"
+#include "nets/step_graph.h"
 
 namespace ipa {
 
-// One training or validation pair, S x S each.
-struct Sample {
-  std::span<float> target, corrupted;  // [-1, 1]
-  std::span<float> mask;               // 1 in the hole
-};
-
 class Sampler {
  public:
-  // `data.masks`: square, arbitrary, or a file's name. A batch larger than the data set shrinks to it.
-  Sampler(const SliceSet& slices, const DataOptions& data, const TrainOptions& train);
+  // Of `count` slices. A batch larger than the data set shrinks to it.
+  Sampler(std::int64_t count, const TrainOptions& train);
 
   std::int64_t batch() const { return batch_; }
-  std::int64_t steps_per_epoch() const { return slices_.count() / batch_; }
+  std::int64_t steps_per_epoch() const { return count_ / batch_; }
 
   // The slices of a step: each epoch is a permutation, its last short batch dropped. Step 0 is the first.
-  std::vector<std::int64_t> slices_of(std::int64_t step) const;
-  void make(std::int64_t slice, std::int64_t step, std::int64_t sample, const Sample& out) const;
+  std::vector<std::int64_t> slices_of(std::int64_t step);
 
  private:
-  const SliceSet& slices_;
-  DataOptions data_;
+  std::int64_t count_, batch_;
   std::uint64_t seed_;
-  std::int64_t batch_;
-  MaskSource masks_;
+  std::int64_t epoch_ = -1;
+  std::vector<std::int64_t> order_;  // of that epoch
 };
 
+// `data.masks`: square, arbitrary, or a file's name.
 MaskSource mask_source(const DataOptions& data, MaskSplit split);
 
-// Blanks the mask's pixels: `hole` is a fraction 0..1 of the range.
-void corrupt(const Sample& sample, std::span<const std::uint8_t> mask, double hole);
+PairAttributes pair_attributes(const DataOptions& data, const TrainOptions& train, bool redraw);
+
+// Slices and masks on a device, brought there once; on the CPU the slices stay where the set has them.
+class ResidentData {
+ public:
+  // `slices` outlive this.
+  ResidentData(const SliceSet& slices, const DataOptions& data, const TrainOptions& train, Device device);
+  const TrainingData& get() const { return data_; }
+
+ private:
+  Buffer slices_, masks_;
+  TrainingData data_;
+};
 
 }  // namespace ipa

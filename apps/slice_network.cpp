@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/error.h"
+#include "engine/transfer.h"
 
 namespace ipa {
 namespace {
@@ -48,7 +49,8 @@ std::vector<int> square_starts(int length, int side) {
 SliceNetwork::SliceNetwork(const Model& model, std::int64_t batch)
     : side_(static_cast<int>(model.settings.data.size)),
       batch_(batch),
-      inpainter_(*model.generator, model.settings.net, batch, side_, side_) {
+      inpainter_(*model.generator, model.settings.net, batch, side_, side_,
+                 compute_type_on(model.generator->device())) {
   inpainter_.fold();
 }
 
@@ -61,18 +63,19 @@ void SliceNetwork::run(std::span<const float> slices, PlaneSize size, std::span<
   const bool blended = size.height > side_ || size.width > side_;
   std::vector<float> weights(blended ? out.size() : 0);
   std::fill(out.begin(), out.end(), 0.0f);
-  float* in = inpainter_.input().f32();
-  const float* made = inpainter_.output().f32();
+  std::vector<float> in(static_cast<std::size_t>(batch_) * square);
   for (std::size_t first = 0; first < places.size(); first += static_cast<std::size_t>(batch_)) {
     const std::size_t used = std::min(places.size() - first, static_cast<std::size_t>(batch_));
-    std::fill_n(in, static_cast<std::size_t>(batch_) * square, -1.0f);
+    std::fill(in.begin(), in.end(), -1.0f);
     for (std::size_t i = 0; i < used; ++i) {
       const Place& p = places[first + i];
       visit(p, size, side_, [&](int r, int c, std::size_t pixel) {
         in[i * square + PlaneSize{side_, side_}.at(r, c)] = slices[p.slice * size.pixels() + pixel];
       });
     }
+    from_host(in, inpainter_.input());
     inpainter_.run();
+    const std::vector<float> made = to_host(inpainter_.output());
     for (std::size_t i = 0; i < used; ++i) {
       const Place& p = places[first + i];
       visit(p, size, side_, [&](int r, int c, std::size_t pixel) {

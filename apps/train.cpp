@@ -40,6 +40,7 @@ void run(Arguments& arguments, const Common& common) {
   request.settings = load_settings(arguments.preset, arguments.config, arguments.set);
   if (common.seed) request.seed = static_cast<std::int64_t>(*common.seed);
   request.quiet = common.quiet;
+  request.device = open_device(common);
   const TrainOutcome outcome = train(request);
   if (common.json) {
     nlohmann::ordered_json result{

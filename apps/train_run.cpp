@@ -5,13 +5,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <deque>
 
-#include "apps/batch_loader.h"
 #include "apps/gan_state.h"
 #include "apps/output.h"
 #include "apps/post_mortem.h"
 #include "apps/progress.h"
 #include "apps/run_log.h"
+#include "apps/sampling.h"
 #include "apps/stop_signal.h"
 #include "apps/validation.h"
 #include "apps/vgg_file.h"
@@ -45,15 +46,17 @@ class TrainRun {
         latest_(latest()),
         settings_(effective_settings()),
         slices_(request.train, settings_.data.size),
-        sampler_(slices_, settings_.data, settings_.train),
-        trainer_(gan_, step_options(settings_, sampler_.batch())) {
+        sampler_(slices_.count(), settings_.train),
+        data_(slices_, settings_.data, settings_.train, request.device),
+        gan_(request.device),
+        trainer_(gan_, step_options(settings_, sampler_.batch(), request.device), nullptr, data_.get()) {
     check_data();
     load_networks();
     if (request.val) {
       held_out_.emplace(std::vector{*request.val}, settings_.data.size);
       check_subjects();
       validation_ = std::make_unique<Validation>(*held_out_, settings_, gan_.generator, settings_.validate.slices,
-                                                 sampler_.batch());
+                                                 sampler_.batch(), &trainer_.program().arena());
     }
     total_ = settings_.train.steps > 0 ? settings_.train.steps : settings_.train.epochs * sampler_.steps_per_epoch();
     best_ = best_score(folder_);
@@ -70,16 +73,20 @@ class TrainRun {
     RunLog log(folder_, trainer_.state().step);
     announce();
     StopSignal stop;
-    BatchLoader loader(sampler_, slices_.pixels(), trainer_.state().step);
     Progress progress("train", "step", total_, request_.quiet, 0, trainer_.state().step);
     const Clock::time_point start = Clock::now();
-    while (trainer_.state().step < total_) {
-      one_step(loader, log, progress);
-      const std::int64_t step = trainer_.state().step;
+    read_at_ = start;
+    for (std::int64_t step = trainer_.state().step + 1; step <= total_; ++step) {
+      enqueue(step);
       const bool last = step == total_, stopped = stop.received() != 0;
-      if (validation_ && (last || step % settings_.validate.every == 0)) validate(log, progress);
-      if (last || stopped || step % settings_.checkpoint.every == 0) {
-        log.pictures(step, trainer_);
+      const bool validates = validation_ && (last || step % settings_.validate.every == 0);
+      const bool saves = last || stopped || step % settings_.checkpoint.every == 0;
+      read(log, progress, validates || saves);
+      if (!validates && !saves) continue;
+      const Image8 pictures = saves ? pictures_of(trainer_) : Image8{};  // before validation takes the arena
+      if (validates) validate(log, progress);
+      if (saves) {
+        log.pictures(step, pictures);
         log.sync();
         save(checkpoint_path(folder_, step));
         prune_checkpoints(folder_, step, static_cast<int>(settings_.checkpoint.keep));
@@ -87,12 +94,18 @@ class TrainRun {
       if (stopped && !last)
         fail(ErrorKind::stopped, fmt::format("stopped by signal {} at step {}, state saved", stop.received(), step),
              folder_.string(), "the same command goes on from there");
+      read_at_ = Clock::now();
     }
     outcome_.seconds = milliseconds(Clock::now() - start) / 1000;
     return finish();
   }
 
  private:
+  struct Batch {
+    std::vector<std::int64_t> slices;
+    double wait_ms = 0;  // to choose them
+  };
+
   static fs::path made(const fs::path& folder) {
     std::error_code error;
     fs::create_directories(folder, error);
@@ -180,37 +193,49 @@ class TrainRun {
                     static_cast<double>(bytes) / (1 << 20)));
   }
 
-  void one_step(BatchLoader& loader, RunLog& log, Progress& progress) {
+  // On CUDA some steps are under way at a time; on the CPU each is done when it was enqueued.
+  void enqueue(std::int64_t step) {
     const Clock::time_point asked = Clock::now();
-    Batch batch = loader.next();
-    const Clock::time_point begun = Clock::now();
-    require(batch.step == trainer_.state().step, "the loader is at another step");
-    std::copy(batch.target.begin(), batch.target.end(), trainer_.target().f32());
-    std::copy(batch.corrupted.begin(), batch.corrupted.end(), trainer_.corrupted().f32());
-    std::copy(batch.mask.begin(), batch.mask.end(), trainer_.mask().f32());
-    const StepMetrics m = trainer_.step(static_cast<double>(batch.step) / static_cast<double>(total_));
-    const Clock::time_point done = Clock::now();
-    const std::int64_t step = trainer_.state().step;
-    log.step(step, m, {milliseconds(done - asked), milliseconds(begun - asked)}, sampler_.batch());
-    guard(m, batch, progress);
-    loader.recycle(std::move(batch));
-    progress.update(step,
-                    fmt::format("total {:.4g}, l1 {:.4g}, D {:.3g}/{:.3g}", m.total, m.l1, m.d_global, m.d_patch));
+    Batch batch{sampler_.slices_of(step - 1)};
+    batch.wait_ms = milliseconds(Clock::now() - asked);
+    trainer_.enqueue(static_cast<double>(step - 1) / static_cast<double>(total_), batch.slices);
+    under_way_.push_back(std::move(batch));
   }
 
-  // A step that is not finite changed nothing; a few in a row will not mend themselves.
-  void guard(const StepMetrics& m, const Batch& batch, Progress& progress) {
-    constexpr int most = 5;
-    if (m.finite) {
-      not_finite_ = 0;
-      return;
+  // Takes down what is done and makes room for another step; with `all`, waits for every step under way.
+  void read(RunLog& log, Progress& progress, bool all) {
+    while (const std::optional<StepMetrics> m = trainer_.read(all || trainer_.full())) {
+      const Batch batch = take_down(*m, log, progress);
+      if (not_finite_ == most_not_finite) diverged(*m, batch, log, progress);
     }
-    progress.note(
-        fmt::format("ipamedgan: warning: step {} is not finite, its update was skipped", trainer_.state().step));
-    if (++not_finite_ < most) return;
+  }
+
+  Batch take_down(const StepMetrics& m, RunLog& log, Progress& progress) {
+    const Batch batch = std::move(under_way_.front());
+    under_way_.pop_front();
+    const Clock::time_point now = Clock::now();
+    const double step_ms = std::max(milliseconds(now - read_at_), 1e-3);
+    read_at_ = now;
+    log.step(m.step, m, {step_ms, batch.wait_ms}, sampler_.batch());
+    not_finite_ = m.finite ? 0 : not_finite_ + 1;
+    if (!m.finite)
+      progress.note(fmt::format("ipamedgan: warning: step {} is not finite, its update was skipped", m.step));
+    if (m.finite || not_finite_ < most_not_finite)
+      progress.update(m.step,
+                      fmt::format("total {:.4g}, l1 {:.4g}, D {:.3g}/{:.3g}", m.total, m.l1, m.d_global, m.d_patch));
+    return batch;
+  }
+
+  // A step that is not finite changed nothing; a few in a row will not mend themselves. The steps after it that are
+  // already under way are read first: the report is of the last.
+  [[noreturn]] void diverged(StepMetrics m, Batch batch, RunLog& log, Progress& progress) {
+    while (const std::optional<StepMetrics> next = trainer_.read(true)) {
+      m = *next;
+      batch = take_down(m, log, progress);
+    }
     const fs::path report = folder_ / "post_mortem.json";
     write_post_mortem(report, trainer_, gan_, m, batch.slices);
-    fail(ErrorKind::numerical, fmt::format("{} steps in a row were not finite", most), report.string(),
+    fail(ErrorKind::numerical, fmt::format("{} steps in a row were not finite", most_not_finite), report.string(),
          "lower train.lr or the loss weights; the last checkpoint is sound");
   }
 
@@ -258,6 +283,7 @@ class TrainRun {
   Settings settings_;
   SliceSet slices_;
   Sampler sampler_;
+  ResidentData data_;
   Gan gan_;
   Trainer trainer_;
   std::optional<SliceSet> held_out_;
@@ -265,6 +291,9 @@ class TrainRun {
   std::optional<double> best_, score_;
   std::map<std::string, double> calibration_;
   std::int64_t total_ = 0;
+  std::deque<Batch> under_way_;
+  Clock::time_point read_at_;  // of the last step read, or of the end of what stood between two steps
+  static constexpr int most_not_finite = 5;
   int not_finite_ = 0;
   TrainOutcome outcome_;
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/settings.h"
+#include "engine/device.h"
 
 namespace ipa {
 
@@ -19,6 +20,7 @@ struct TrainRequest {
   std::optional<std::int64_t> stop_at;  // --steps
   bool shared_subjects = false;         // let validation have subjects of the training
   bool quiet = false;
+  Device device;
 };
 
 struct TrainOutcome {

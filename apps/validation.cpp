@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/transfer.h"
 #include "kernels/change_map.h"
+#include "kernels/corrupt.h"
 #include "kernels/metrics.h"
 
 namespace ipa {
@@ -30,11 +32,12 @@ struct Mean {
 }  // namespace
 
 Validation::Validation(const SliceSet& slices, const Settings& settings, Parameters& generator, std::int64_t most,
-                       std::int64_t batch)
+                       std::int64_t batch, const Buffer* arena)
     : slices_(slices),
       data_(settings.data),
       masks_(mask_source(settings.data, MaskSplit::train)),
-      inpainter_(generator, settings.net, batch, slices.size(), slices.size()) {
+      inpainter_(generator, settings.net, batch, slices.size(), slices.size(), compute_type_on(generator.device()),
+                 arena) {
   const std::int64_t count = std::min(slices.count(), most);
   for (std::int64_t i = 0; i < count; ++i) chosen_.push_back((2 * i + 1) * slices.count() / (2 * count));
 }
@@ -49,9 +52,14 @@ ValidationResult Validation::run() {
   ValidationResult result;
   Mean mask_psnr, whole_psnr, corrupted_psnr;
   std::vector<std::vector<float>> clean_differences;
-  std::vector<float> target(batch * n), corrupted(batch * n), hole(n);
+  std::vector<float> target(batch * n), corrupted(batch * n), out;
   std::vector<std::uint8_t> masks(batch * n);
-  const std::span<float> in(inpainter_.input().f32(), batch * n), out(inpainter_.output().f32(), batch * n);
+  const auto hole = hole_value<float>(data_.hole, -1, 1);
+  auto inpaint = [&](const std::vector<float>& in) {
+    from_host(in, inpainter_.input());
+    inpainter_.run();
+    out = to_host(inpainter_.output());
+  };
   for (std::size_t first = 0; first < chosen_.size(); first += batch) {
     const std::size_t used = std::min(batch, chosen_.size() - first);
     auto part = [n](auto& v, std::size_t i) { return std::span(v).subspan(i * n, n); };
@@ -59,10 +67,10 @@ ValidationResult Validation::run() {
       slices_.scaled(chosen_[first + i], part(target, i));
       const std::vector<std::uint8_t> picture = grey(part(target, i));
       draw_mask(masks_, picture, size, mask_seed, static_cast<std::uint64_t>(chosen_[first + i]), 0, part(masks, i));
-      corrupt({part(target, i), part(corrupted, i), hole}, part(masks, i), data_.hole);
+      std::ranges::copy(part(target, i), part(corrupted, i).begin());
+      blank(part(corrupted, i), part(masks, i), hole);
     }
-    std::copy(corrupted.begin(), corrupted.end(), in.begin());
-    inpainter_.run();
+    inpaint(corrupted);
     for (std::size_t i = 0; i < used; ++i) {
       const std::vector<std::uint8_t> truth = grey(part(target, i)), made = grey(part(out, i)),
                                       given = grey(part(corrupted, i));
@@ -72,8 +80,7 @@ ValidationResult Validation::run() {
       corrupted_psnr.add(score_slice(truth, given, part(masks, i), size)[Region::mask].psnr);
       if (first + i == chosen_.size() / 2) result.input = given, result.output = made, result.target = truth;
     }
-    std::copy(target.begin(), target.end(), in.begin());
-    inpainter_.run();
+    inpaint(target);
     for (std::size_t i = 0; i < used; ++i)
       clean_differences.push_back(smoothed_difference(part(target, i), part(out, i), size));
   }

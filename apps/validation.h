@@ -22,9 +22,10 @@ inline constexpr double false_change_goal = 1e-3;
 
 class Validation {
  public:
-  // At most `most` slices, evenly spaced. `generator` is the network in training; slices must outlive this.
+  // At most `most` slices, evenly spaced. `generator` is the network in training, whose arena may be shared
+  // (graph/program.h): a run then destroys what the last training step left there. All must outlive this.
   Validation(const SliceSet& slices, const Settings& settings, Parameters& generator, std::int64_t most,
-             std::int64_t batch);
+             std::int64_t batch, const Buffer* arena);
 
   ValidationResult run();  // the same slices and masks every time
   std::int64_t count() const { return static_cast<std::int64_t>(chosen_.size()); }

@@ -20,6 +20,8 @@ std::string device_problem(Device device) {
   }
 }
 
+bool built_with_cuda() { return cuda_built; }
+
 std::string describe(Device device) {
   if (device.is_cpu()) return "cpu";
   if constexpr (cuda_built) return fmt::format("cuda:{} ({})", device.index, cuda::device_description(device.index));

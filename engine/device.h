@@ -18,6 +18,9 @@ struct Device {
 // Empty if `device` can be used by this program on this machine, else why not, as a user may read it.
 std::string device_problem(Device device);
 
+// Whether this program has code for CUDA devices at all.
+bool built_with_cuda();
+
 // "cpu", "cuda:0 (NVIDIA H200, 139.8 GiB, sm_90)".
 std::string describe(Device device);
 

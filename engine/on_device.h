@@ -3,6 +3,8 @@
 // CPU.
 #pragma once
 
+#include <cstddef>
+
 #include "engine/device.h"
 #include "engine/error.h"
 #include "engine/stream.h"
@@ -25,6 +27,18 @@ decltype(auto) on_device(Device device, Cpu&& cpu, [[maybe_unused]] Cuda&& cuda)
     require(device.is_cpu(), "this program was built without CUDA");
   }
   return cpu();
+}
+
+// The same for what is prepared now, with its `workspace_bytes`, and run later. A program without CUDA prepares for it
+// too, so as to plan: what it then has cannot run. `cuda_bytes` is the workspace there, in every build.
+template <class Cpu, class Cuda>
+auto prepare_on_device(Device device, Cpu&& cpu, [[maybe_unused]] Cuda&& cuda, std::size_t cuda_bytes) {
+  if (device.is_cpu()) return cpu();
+  decltype(cpu()) prepared;
+  if constexpr (cuda_built) prepared = cuda();
+  require(prepared.workspace_bytes <= cuda_bytes, "prepared with more workspace than is planned");
+  prepared.workspace_bytes = cuda_bytes;
+  return prepared;
 }
 
 template <class Cpu, class Cuda>

@@ -64,7 +64,10 @@ class RandomSequence {
       ++counter_[0];
       left_ = 4;
     }
-    return block_[static_cast<std::size_t>(4 - left_--)];
+    --left_;
+    const std::uint32_t first = block_[0];  // taken from the front: a GPU keeps what is indexed at run time in memory
+    block_ = {block_[1], block_[2], block_[3], first};
+    return first;
   }
 
   constexpr float uniform() { return uniform01(bits()); }

@@ -56,6 +56,9 @@ constexpr std::size_t bytes_on(Device device, const TensorSpec& s) {
   return static_cast<std::size_t>(elements_on(device, s)) * size_of(s.dtype);
 }
 
+// In which networks keep activations there, and the weights that convolutions read.
+constexpr DType compute_type_on(Device device) { return device.is_cpu() ? DType::f32 : DType::bf16; }
+
 // Borrows memory; trivially copyable, passed by value. Element (n, y, x, c) lies at ((n*h + y)*w + x)*pitch + c: the
 // pixel pitch, in elements, is at least shape.c.
 struct Tensor {

@@ -8,6 +8,7 @@
 #include "engine/comm.h"
 #include "graph/graph.h"
 #include "kernels/math.h"
+#include "kernels/training_pairs.h"
 
 namespace ipa {
 
@@ -96,6 +97,16 @@ Value style_loss(Value x,
 Value weighted_sum(std::vector<Value> terms,
                    Value weights);  // sum_i weights[i] terms[i]; weights (1,1,1,n), no gradient to them
 Value vgg_input(Value x);  // (N,H,W,1) in [-1,1] to Caffe's (N,H,W,3): 127.5 (x + 1) - (103.939, 116.779, 123.68)
+
+// --- input
+// -------------------------------------------------------------------------------------------------------------------
+struct TrainingPairs {
+  Value target, corrupted, mask;  // (N, S, S, 1) of type `compute`
+};
+// Of the slices that `order` (1,1,1,N) i32 names: slices (count,1,S,S) u8 or f32, masks (M,1,S,S) u8 or none for
+// squares, step i32 (kernels/training_pairs.h). No gradient.
+TrainingPairs training_pairs(Value slices, Value masks, Value order, Value step, PairAttributes attributes,
+                             DType compute = DType::f32);
 
 // --- optimiser
 // ---------------------------------------------------------------------------------------------------------------

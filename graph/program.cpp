@@ -4,8 +4,11 @@
 
 namespace ipa {
 
-Program::Program(const Graph& graph, Plan plan, const Bindings& states)
-    : plan_(std::move(plan)), arena_("arena", plan_.arena_bytes, plan_.device), by_value_(graph.infos().size()) {
+Program::Program(const Graph& graph, Plan plan, const Bindings& states, const Buffer* shared)
+    : plan_(std::move(plan)),
+      shared_(shared && shared->device() == plan_.device && shared->bytes() >= plan_.arena_bytes ? shared : nullptr),
+      own_(shared_ ? Buffer() : Buffer("arena", plan_.arena_bytes, plan_.device)),
+      by_value_(graph.infos().size()) {
   auto state = [&](int id) {
     const Graph::Info& info = graph.infos()[static_cast<std::size_t>(id)];
     const auto found = states.find(id);
@@ -16,7 +19,7 @@ Program::Program(const Graph& graph, Plan plan, const Bindings& states)
   for (std::size_t id = 0; id < by_value_.size(); ++id) {
     const Graph::Info& info = graph.infos()[id];
     if (const int s = plan_.storage_of[id]; s >= 0)
-      by_value_[id] = arena_.tensor(info.spec, plan_.storages[static_cast<std::size_t>(s)].offset);
+      by_value_[id] = arena().tensor(info.spec, plan_.storages[static_cast<std::size_t>(s)].offset);
     else if (info.stored >= 0)
       by_value_[id] = state(info.stored);
     else if (info.kind == Graph::Kind::state && states.contains(static_cast<int>(id)))
@@ -33,7 +36,7 @@ Program::Program(const Graph& graph, Plan plan, const Bindings& states)
     }
     if (step.workspace >= 0)
       b.workspace =
-          static_cast<std::byte*>(arena_.data()) + plan_.storages[static_cast<std::size_t>(step.workspace)].offset;
+          static_cast<std::byte*>(arena().data()) + plan_.storages[static_cast<std::size_t>(step.workspace)].offset;
     bound_.push_back(b);
   }
 }

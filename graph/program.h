@@ -17,14 +17,17 @@ class Program {
   // The memory of every state that the plan uses, by value id.
   using Bindings = std::unordered_map<int, Tensor>;
 
-  Program(const Graph& graph, Plan plan, const Bindings& states);
+  // Works in `shared`, an arena that outlives this, if it is large enough, else in one of its own. Programs that share
+  // an arena destroy each other's values: fill inputs right before a run, and copy what is needed of its outputs before
+  // another program runs.
+  Program(const Graph& graph, Plan plan, const Bindings& states, const Buffer* shared = nullptr);
 
   void run(Stream& stream);
   std::vector<double> profile(Stream& stream);  // runs once; milliseconds of each of plan().steps
 
   Tensor tensor(Value v) const;  // memory of an input (to fill), an output (to read), or a state
   const Plan& plan() const { return plan_; }
-  const Buffer& arena() const { return arena_; }
+  const Buffer& arena() const { return shared_ ? *shared_ : own_; }
 
  private:
   struct Bound {
@@ -36,7 +39,8 @@ class Program {
   void enqueue(Stream& stream);
 
   Plan plan_;
-  Buffer arena_;
+  const Buffer* shared_;
+  Buffer own_;
   std::vector<Tensor> by_value_, tensors_;
   std::vector<Bound> bound_;
   bool ready_ = false;

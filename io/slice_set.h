@@ -23,10 +23,15 @@ class SliceSet {
 
   void scaled(std::int64_t slice, std::span<float> out) const;  // in [-1, 1]
 
+  // All slices one behind another: grey levels where every stack holds u8 in 0..255, else numbers in [-1, 1]. One of
+  // the two is empty.
+  std::span<const std::uint8_t> grey() const { return grey_; }
+  std::span<const float> scaled() const { return scaled_; }
+
  private:
   std::int64_t size_;
-  std::vector<std::uint8_t> grey_;  // all of them, where every stack holds u8 in 0..255
-  std::vector<float> scaled_;       // else
+  std::vector<std::uint8_t> grey_;
+  std::vector<float> scaled_;
   std::vector<std::string> subjects_;
   std::string fingerprint_;
 };

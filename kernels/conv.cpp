@@ -11,33 +11,33 @@ void require_f32(DType dtype) { require(dtype == DType::f32, "conv: on the CPU t
 
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const ConvGeometry& g, DType dtype, bool bias,
                                                           Activation a) {
-  return on_device(
+  return prepare_on_device(
       device,
       [&] {
         require_f32(dtype);
         return onednn::prepare_conv(g, bias, a);
       },
-      [&] { return cuda::prepare_conv(g, dtype, bias, a); });
+      [&] { return cuda::prepare_conv(g, dtype, bias, a); }, conv_workspace_limit);
 }
 
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const ConvGeometry& g, DType dtype) {
-  return on_device(
+  return prepare_on_device(
       device,
       [&] {
         require_f32(dtype);
         return onednn::prepare_conv_dgrad(g);
       },
-      [&] { return cuda::prepare_conv_dgrad(g, dtype); });
+      [&] { return cuda::prepare_conv_dgrad(g, dtype); }, conv_workspace_limit);
 }
 
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const ConvGeometry& g, DType dtype) {
-  return on_device(
+  return prepare_on_device(
       device,
       [&] {
         require_f32(dtype);
         return onednn::prepare_conv_wgrad(g);
       },
-      [&] { return cuda::prepare_conv_wgrad(g, dtype); });
+      [&] { return cuda::prepare_conv_wgrad(g, dtype); }, conv_workspace_limit);
 }
 
 }  // namespace ipa

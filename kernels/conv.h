@@ -35,6 +35,11 @@ struct PreparedConv {
   std::function<void(Stream&)> ready = {};  // where it is there: slow, to be called once before the first run
 };
 
+// What each is given on CUDA: decided here, so that plans for CUDA are the same in every build. Nearly all plans of our
+// networks use under 1 KiB (docs/benchmarks/conv_plans.md); what wants more copies whole tensors into another layout.
+constexpr std::size_t conv_workspace_limit = std::size_t{16} << 20;
+
+// A program without CUDA prepares for it too, to plan; what it prepares cannot run.
 // run(stream, y, x, w, bias, workspace); bias without data where `bias` is false.
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const ConvGeometry& g, DType dtype, bool bias,
                                                           Activation a);

@@ -9,10 +9,6 @@
 
 namespace ipa::cuda {
 
-// What any plan may use at most. Nearly all plans of our networks use under 1 KiB (docs/benchmarks/conv_plans.md); what
-// wants more than this copies whole tensors into another layout.
-constexpr std::size_t conv_workspace_limit = std::size_t{16} << 20;
-
 // run creates only small host objects, and only enqueues; it belongs in a captured graph. ready and run are called by
 // the same thread.
 struct PreparedFusedConv {

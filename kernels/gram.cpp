@@ -1,6 +1,7 @@
 #include "kernels/gram.h"
 
 #include "engine/on_device.h"
+#include "kernels/gram_sizes.h"
 #include "kernels/matmul.h"
 #include "kernels/reduce.h"
 
@@ -99,37 +100,44 @@ PreparedGram<Tensor, Tensor, Tensor, Tensor> style_loss_backward_on_cpu(const Sh
 
 // `on_cpu` or `cuda` by the device.
 template <class Cpu, class Cuda>
-auto choose(Device device, DType dtype, Cpu on_cpu, Cuda on_cuda) {
-  return on_device(
+auto choose(Device device, DType dtype, Cpu on_cpu, Cuda on_cuda, std::size_t cuda_bytes) {
+  return prepare_on_device(
       device,
       [&] {
         require(dtype == DType::f32, "gram: on the CPU the features are fp32");
         return on_cpu();
       },
-      on_cuda);
+      on_cuda, cuda_bytes);
+}
+
+std::size_t backward_bytes_on_cuda(const Shape& x, DType dtype) {
+  return GramSizes(x).factor_bytes(dtype) + matmul_workspace_limit;
 }
 
 }  // namespace
 
 PreparedGram<Tensor, Tensor> prepare_gram(Device device, const Shape& x, DType dtype) {
   return choose(
-      device, dtype, [&] { return gram_on_cpu(x); }, [&] { return cuda::prepare_gram(x, dtype); });
+      device, dtype, [&] { return gram_on_cpu(x); }, [&] { return cuda::prepare_gram(x, dtype); },
+      GramSizes(x).parts_bytes());
 }
 
 PreparedGram<Tensor, Tensor, Tensor> prepare_gram_backward(Device device, const Shape& x, DType dtype) {
   return choose(
-      device, dtype, [&] { return gram_backward_on_cpu(x); }, [&] { return cuda::prepare_gram_backward(x, dtype); });
+      device, dtype, [&] { return gram_backward_on_cpu(x); }, [&] { return cuda::prepare_gram_backward(x, dtype); },
+      backward_bytes_on_cuda(x, dtype));
 }
 
 PreparedGram<Tensor, Tensor, Tensor, Tensor> prepare_style_loss(Device device, const Shape& x, DType dtype) {
   return choose(
-      device, dtype, [&] { return style_loss_on_cpu(x); }, [&] { return cuda::prepare_style_loss(x, dtype); });
+      device, dtype, [&] { return style_loss_on_cpu(x); }, [&] { return cuda::prepare_style_loss(x, dtype); },
+      GramSizes(x).squares_bytes() + GramSizes(x).parts_bytes());
 }
 
 PreparedGram<Tensor, Tensor, Tensor, Tensor> prepare_style_loss_backward(Device device, const Shape& x, DType dtype) {
   return choose(
       device, dtype, [&] { return style_loss_backward_on_cpu(x); },
-      [&] { return cuda::prepare_style_loss_backward(x, dtype); });
+      [&] { return cuda::prepare_style_loss_backward(x, dtype); }, backward_bytes_on_cuda(x, dtype));
 }
 
 }  // namespace ipa

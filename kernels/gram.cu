@@ -31,8 +31,7 @@ struct Backward {
 
   Backward(const Shape& x, DType dtype)
       : sizes(x),
-        factor_bytes((static_cast<std::size_t>(sizes.images * sizes.pitch * sizes.pitch) * size_of(dtype) + 63) / 64 *
-                     64),
+        factor_bytes(sizes.factor_bytes(dtype)),
         product(prepare_matmul({.batch = x.n, .m = sizes.pixels, .n = sizes.pitch, .k = sizes.pitch}, dtype)) {}
 
   std::size_t workspace_bytes() const { return factor_bytes + product.workspace_bytes; }

@@ -34,6 +34,16 @@ void paint_square(PlaneSize size, Corner corner, int side, std::span<std::uint8_
                 std::uint8_t{1});
 }
 
+std::vector<std::uint8_t> head_of(std::span<const std::uint8_t> slice) {
+  std::vector<std::uint8_t> head(slice.size());
+  std::ranges::transform(slice, head.begin(), [](std::uint8_t v) { return v > head_threshold; });
+  return head;
+}
+
+double fraction(const HeadShare& share) {
+  return static_cast<double>(share.head) / static_cast<double>(share.least_area());
+}
+
 // What one mask of a set has to be.
 struct Target {
   int area;
@@ -146,14 +156,28 @@ MaskSet make_masks(MaskKind kind, MaskSplit split, int count, int size, std::uin
   return set;
 }
 
-double head_fraction(std::span<const std::uint8_t> mask, std::span<const std::uint8_t> slice) {
-  require(mask.size() == slice.size(), "head_fraction: mask and slice differ in size");
-  std::int64_t area = 0, head = 0;
+HeadShare share_on_head(std::span<const std::uint8_t> mask, std::span<const std::uint8_t> head) {
+  require(mask.size() == head.size(), "share_on_head: mask and slice differ in size");
+  HeadShare share{0, 0};
   for (std::size_t i = 0; i < mask.size(); ++i) {
-    area += mask[i] != 0;
-    head += mask[i] != 0 && slice[i] > head_threshold;
+    share.area += mask[i] != 0;
+    share.head += mask[i] != 0 && head[i] != 0;
   }
-  return area == 0 ? 0.0 : static_cast<double>(head) / static_cast<double>(area);
+  return share;
+}
+
+HeadShare share_of_square(const MaskRule& rule, const MaskCandidate& square, std::span<const std::uint8_t> head) {
+  const PlaneSize size{rule.height, rule.width};
+  require(head.size() == size.pixels(), "share_of_square: another size than the rule's");
+  const int side = rule.square();
+  HeadShare share{side * side, 0};
+  for (int r = 0; r < side; ++r)
+    for (int c = 0; c < side; ++c) share.head += head[size.at(square.row + r, square.column + c)] != 0;
+  return share;
+}
+
+double head_fraction(std::span<const std::uint8_t> mask, std::span<const std::uint8_t> slice) {
+  return fraction(share_on_head(mask, head_of(slice)));
 }
 
 DrawnMask draw_mask(const MaskSource& source, std::span<const std::uint8_t> slice, PlaneSize size, std::uint64_t seed,
@@ -164,34 +188,19 @@ DrawnMask draw_mask(const MaskSource& source, std::span<const std::uint8_t> slic
     fail(ErrorKind::input,
          fmt::format("masks of {0}x{0} do not fit slices of {1}x{2}", source.set.size, size.height, size.width),
          "masks", "make masks of the slices' size with `masks --size`");
-  RandomSequence random(seed, RandomUse::mask_draw, step, sample);
-  const int side = std::min(size.height, size.width) / 4;
-  DrawnMask best{-1, 0, -1.0};
-  Corner best_corner{};
-  int attempts = 0;
-  do {
-    ++attempts;
-    DrawnMask drawn{-1, attempts, 0};
-    Corner corner{};
-    if (count > 0) {
-      drawn.index = static_cast<std::int64_t>(random.below(static_cast<std::uint32_t>(count)));
-      drawn.head_fraction = head_fraction(source.set[static_cast<std::size_t>(drawn.index)], slice);
-    } else {
-      corner = random_corner(size, side, random);
-      paint_square(size, corner, side, out);
-      drawn.head_fraction = head_fraction(out, slice);
-    }
-    if (drawn.head_fraction > best.head_fraction) {
-      best = drawn;
-      best_corner = corner;
-    }
-  } while (source.redraw && best.head_fraction < 0.5 && attempts <= most_redraws);
-  best.attempts = attempts;
+  const MaskRule rule{size.height, size.width, static_cast<std::uint32_t>(count), source.redraw};
+  const std::vector<std::uint8_t> head = head_of(slice);
+  MaskDraw draw(rule, seed, step, sample);
+  MaskCandidate c = draw.next();
+  while (draw.judge(c, count > 0 ? share_on_head(source.set[static_cast<std::size_t>(c.index)], head)
+                                 : share_of_square(rule, c, head)))
+    c = draw.next();
+  c = draw.best();
   if (count > 0)
-    std::ranges::copy(source.set[static_cast<std::size_t>(best.index)], out.begin());
+    std::ranges::copy(source.set[static_cast<std::size_t>(c.index)], out.begin());
   else
-    paint_square(size, best_corner, side, out);
-  return best;
+    paint_square(size, {c.row, c.column}, rule.square(), out);
+  return {c.index, draw.attempts(), fraction(draw.best_share())};
 }
 
 }  // namespace ipa

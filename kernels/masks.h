@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/mask_draw.h"
 #include "kernels/plane.h"
 
 namespace ipa {
@@ -40,8 +41,12 @@ int default_mask_count(MaskSplit split);
 // ErrorKind::usage.
 MaskSet make_masks(MaskKind kind, MaskSplit split, int count, int size, std::uint64_t seed);
 
+// Of a mask, on a picture of which `head` is 1 on the head and 0 elsewhere; of a square, of which only its place is
+// read.
+HeadShare share_on_head(std::span<const std::uint8_t> mask, std::span<const std::uint8_t> head);
+HeadShare share_of_square(const MaskRule& rule, const MaskCandidate& square, std::span<const std::uint8_t> head);
+
 // The share of the mask's pixels on which the slice is brighter than head_threshold; 0 for an empty mask.
-inline constexpr std::uint8_t head_threshold = 10;  // of 255
 double head_fraction(std::span<const std::uint8_t> mask, std::span<const std::uint8_t> slice);
 
 // Where training and evaluation take masks from: squares (`set` empty), or a set, of which one mask is drawn.
@@ -59,7 +64,6 @@ struct DrawnMask {
 // Writes one mask for the slice to `out`. With redraw, tries up to 1 + 200 masks (a square at another position, or
 // another one of the set) until at least half of it lies on the head; failing that, keeps the one with the most. A
 // function of (seed, step, sample) and the slice alone. A set must have the slice's size (ErrorKind::input).
-inline constexpr int most_redraws = 200;
 DrawnMask draw_mask(const MaskSource& source, std::span<const std::uint8_t> slice, PlaneSize size, std::uint64_t seed,
                     std::uint64_t step, std::uint32_t sample, std::span<std::uint8_t> out);
 

@@ -25,6 +25,9 @@ struct PreparedMatmul {
   std::function<void(Stream&)> ready = {};  // where it is there: slow, to be called once before the first run
 };
 
+// What each is given on CUDA, in plans of every build: without split sums hardly any is wanted.
+constexpr std::size_t matmul_workspace_limit = std::size_t{4} << 20;
+
 // The same bits in every run; on the CPU for one number of OpenMP threads at the time of preparation, on CUDA for one
 // kind of GPU and version of cuBLASLt.
 PreparedMatmul prepare_matmul(Device device, const MatmulGeometry& g, DType dtype);

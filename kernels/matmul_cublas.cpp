@@ -22,8 +22,7 @@ static void check(cublasStatus_t status, const char* what) {
 
 namespace {
 
-constexpr std::size_t workspace_limit = std::size_t{4} << 20;  // without split sums hardly any is wanted
-constexpr std::uint32_t alignment = 16;                        // bytes, of every matrix
+constexpr std::uint32_t alignment = 16;  // bytes, of every matrix
 
 // One for each device, for as long as the process lives: at its end the driver may be gone first.
 cublasLtHandle_t handle_of(Device device) {
@@ -80,7 +79,7 @@ Preference preference() {
   check(cublasLtMatmulPreferenceCreate(&made), "preference");
   Preference p(made);
   constexpr auto set = cublasLtMatmulPreferenceSetAttribute;
-  attribute<set>(p, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{workspace_limit});
+  attribute<set>(p, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{matmul_workspace_limit});
   attribute<set>(p, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_NONE});
   for (const auto of : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
@@ -120,7 +119,7 @@ struct Product {
     require(handle != nullptr, "matmul on cuBLASLt: run before ready");
     const float beta = 0;
     check(cublasLtMatmul(handle, operation.get(), &alpha, from_b, b.get(), from_a, a.get(), &beta, to, c.get(), to,
-                         c.get(), &algorithm, workspace, workspace_limit, native(stream)),
+                         c.get(), &algorithm, workspace, matmul_workspace_limit, native(stream)),
           "matmul");
   }
 };
@@ -132,7 +131,7 @@ PreparedMatmul prepare_matmul(const MatmulGeometry& g, DType dtype) {
   return {[product](Stream& stream, void* c, const void* a, const void* b, void* workspace) {
             product->run(stream, c, a, b, workspace);
           },
-          workspace_limit, [product](Stream& stream) { product->find_algorithm(stream.device()); }};
+          matmul_workspace_limit, [product](Stream& stream) { product->find_algorithm(stream.device()); }};
 }
 
 }  // namespace ipa::cuda

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/error.h"
+#include "kernels/grey.h"
 #include "kernels/window_maps.h"
 
 namespace ipa {
@@ -92,10 +93,7 @@ SliceScores score_slice(std::span<const std::uint8_t> target, std::span<const st
 void quantize_u8(std::span<const float> image, float low, float high, std::span<std::uint8_t> out) {
   require(image.size() == out.size() && high > low, "quantize_u8: sizes or range do not fit");
   const float scale = 255.0f / (high - low);
-  for (std::size_t i = 0; i < image.size(); ++i) {
-    const float value = (image[i] - low) * scale;
-    out[i] = value > 0 ? static_cast<std::uint8_t>(std::min(value, 255.0f) + 0.5f) : std::uint8_t{0};
-  }
+  for (std::size_t i = 0; i < image.size(); ++i) out[i] = grey_level(image[i], low, scale);
 }
 
 }  // namespace ipa

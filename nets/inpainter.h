@@ -9,9 +9,10 @@ namespace ipa {
 
 class Inpainter {
  public:
-  // Declares the generator in `parameters` (allocate and load it before the first run).
+  // Declares the generator in `parameters` (allocate and load it before the first run). `arena` as in Program: with one
+  // that is shared, fill the input right before each run and read the output right after it.
   Inpainter(Parameters& parameters, const NetOptions& options, std::int64_t batch, std::int64_t height,
-            std::int64_t width, DType compute = DType::f32);
+            std::int64_t width, DType compute = DType::f32, const Buffer* arena = nullptr);
 
   void fold();  // takes over the parameters' present values; call it after every change of them
   void run();   // input() to output()

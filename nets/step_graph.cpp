@@ -10,17 +10,14 @@ Value half_sum(Value a, Value b) {
 
 }  // namespace
 
-StepGraph::StepGraph(Gan& gan, const StepOptions& options, Comm* comm)
+StepGraph::StepGraph(Gan& gan, const StepOptions& options, Comm* comm, const std::optional<TrainingData>& data)
     : generator_layers(graph, gan.generator, Mode::training, generator_batch_norm(options.net), Init::glorot_uniform),
       global_layers(graph, gan.disc_global, Mode::training, discriminator_batch_norm, Init::normal_002),
       patch_layers(graph, gan.disc_patch, Mode::training, discriminator_batch_norm, Init::normal_002),
       vgg_layers(graph, gan.vgg19, Mode::training, {}, Init::zero),
       comm_(comm) {
-  const TensorSpec image{{options.batch, options.size, options.size, 1}, options.compute};
   lr = graph.state("learning rate", {scalar_shape});
-  corrupted = graph.input("corrupted", image);
-  target = graph.input("target", image);
-  mask = graph.input("mask", image);
+  make_input(options, data);
   {
     const Graph::Scope scope(graph, "generator");
     fake = ipa::generator(generator_layers, corrupted, options.net);
@@ -45,6 +42,23 @@ StepGraph::StepGraph(Gan& gan, const StepOptions& options, Comm* comm)
   if (!comm) return;
   for (Layers* layers : {&generator_layers, &global_layers, &patch_layers}) layers->start_statistics(*comm);
   for (Layers* layers : {&generator_layers, &global_layers, &patch_layers}) layers->finish_statistics(*comm);
+}
+
+void StepGraph::make_input(const StepOptions& options, const std::optional<TrainingData>& data) {
+  const TensorSpec image{{options.batch, options.size, options.size, 1}, options.compute};
+  if (!data) {
+    corrupted = graph.input("corrupted", image);
+    target = graph.input("target", image);
+    mask = graph.input("mask", image);
+    return;
+  }
+  slices = graph.state("slices", data->slices.spec());
+  if (data->masks) masks = graph.state("masks", data->masks->spec());
+  order = graph.state("order", {vector_shape(options.batch), DType::i32});
+  step = graph.state("step", {scalar_shape, DType::i32});
+  const TrainingPairs made = training_pairs(slices, masks, order, step, data->pairs, options.compute);
+  require(made.target.spec() == image, "step: the slices are of another size");
+  corrupted = made.corrupted, target = made.target, mask = made.mask;
 }
 
 Value StepGraph::generator_loss(Value image, const StepOptions& options, bool first) {
@@ -120,9 +134,14 @@ std::vector<Value> StepGraph::scalars() const {
   return all;
 }
 
+std::vector<Value> StepGraph::pictures() const {
+  if (!slices) return {fake};
+  return {fake, corrupted, target};
+}
+
 std::vector<Value> StepGraph::outputs() const {
   std::vector<Value> all = scalars();
-  all.push_back(fake);
+  for (const Value& v : pictures()) all.push_back(v);
   return all;
 }
 

@@ -45,8 +45,17 @@ struct Gan {
   Parameters generator, disc_global, disc_patch, vgg19;
 };
 
+// Slices that lie on the networks' device all the time, and how a step makes its input of them
+// (kernels/training_pairs.h). To plan only, tensors without memory will do.
+struct TrainingData {
+  Tensor slices;                // (count, 1, S, S), u8 or f32
+  std::optional<Tensor> masks;  // (M, 1, S, S) u8; none: squares
+  PairAttributes pairs;
+};
+
 struct StepGraph {
-  StepGraph(Gan& gan, const StepOptions& options, Comm* comm = nullptr);  // `comm` outlives what is made of the graph
+  // `comm` outlives what is made of the graph.
+  StepGraph(Gan& gan, const StepOptions& options, Comm* comm = nullptr, const std::optional<TrainingData>& data = {});
 
   // What a network reports of one update, scalars.
   struct Update {
@@ -55,8 +64,10 @@ struct StepGraph {
 
   Graph graph;
   Layers generator_layers, global_layers, patch_layers, vgg_layers;
-  Value corrupted, target, mask;  // inputs (N, S, S, 1): y and x in [-1, 1]; 1 in the hole
+  Value corrupted, target, mask;  // (N, S, S, 1): y and x in [-1, 1]; 1 in the hole. Made of the data, else inputs
   Value lr, weights;              // states, set before a step: a scalar; (1,1,1,n), the weight of each of `terms`
+  Value slices, masks;            // states, of the data, where there are any
+  Value order, step;              // with data: states, set before a step
   std::vector<Value> terms;       // of the generator's first update; those switched off are left out
   // Positions in `terms`, -1 where switched off; l1 is measured even if its weight is 0.
   int adversarial_global = -1, adversarial_patch = -1, l1 = -1, first_perceptual = -1, first_style = -1, hole = -1;
@@ -64,12 +75,14 @@ struct StepGraph {
   Update global, patch;
   std::vector<Update> generator;  // N_G of them
 
-  std::vector<Value> scalars() const;  // what a step reports: terms, losses, norms, flags
-  std::vector<Value> outputs() const;  // these and fake
+  std::vector<Value> scalars() const;   // what a step reports: terms, losses, norms, flags
+  std::vector<Value> pictures() const;  // fake, and of data the corrupted and the target: kept until the next step
+  std::vector<Value> outputs() const;   // all of these
 
  private:
   Update update(Layers& layers, Value loss, Value previous, const StepOptions& options,
                 std::vector<Value>* reported = nullptr);
+  void make_input(const StepOptions& options, const std::optional<TrainingData>& data);
   Value generator_loss(Value image, const StepOptions& options, bool first);
 
   Comm* comm_;

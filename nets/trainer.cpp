@@ -8,14 +8,15 @@
 
 namespace ipa {
 namespace {
-constexpr std::size_t place_bytes = 64;  // of a scalar in the report, and of the learning rate in the controls
-}
+constexpr std::size_t place_bytes = 64;  // of a scalar in the report and in the controls, and what all is aligned to
+constexpr std::size_t placed(std::size_t bytes) { return (bytes + place_bytes - 1) / place_bytes * place_bytes; }
+}  // namespace
 
-Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm)
+Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm, const std::optional<TrainingData>& data)
     : options_(options),
       gan_(gan),
       comm_(comm),
-      graph_(std::make_unique<StepGraph>(gan, options, comm)),
+      graph_(std::make_unique<StepGraph>(gan, options, comm, data)),
       stream_(gan.generator.device()) {
   const Device device = gan.generator.device();
   for (Parameters* p : {&gan.generator, &gan.disc_global, &gan.disc_patch}) p->allocate(true, options.compute);
@@ -24,10 +25,19 @@ Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm)
   for (Layers* layers : {&graph_->generator_layers, &graph_->global_layers, &graph_->patch_layers, &graph_->vgg_layers})
     layers->bind(bindings);
 
-  const std::size_t weights = bytes_on(device, graph_->weights.spec());
-  controls_ = Buffer("controls of a step", place_bytes + weights, device);
+  weights_at_ = place_bytes;
+  step_at_ = weights_at_ + placed(bytes_on(device, graph_->weights.spec()));
+  order_at_ = step_at_ + place_bytes;
+  const std::size_t order_bytes = data ? bytes_on(device, graph_->order.spec()) : 0;
+  controls_ = Buffer("controls of a step", order_at_ + order_bytes, device);
   bindings[graph_->lr.id] = controls_.tensor({scalar_shape});
-  bindings[graph_->weights.id] = controls_.tensor(graph_->weights.spec(), place_bytes);
+  bindings[graph_->weights.id] = controls_.tensor(graph_->weights.spec(), weights_at_);
+  if (data) {
+    bindings[graph_->step.id] = controls_.tensor(graph_->step.spec(), step_at_);
+    bindings[graph_->order.id] = controls_.tensor(graph_->order.spec(), order_at_);
+    bindings[graph_->slices.id] = data->slices;
+    if (data->masks) bindings[graph_->masks.id] = *data->masks;
+  }
 
   const std::vector<Value> scalars = graph_->scalars();
   report_ = Buffer("report of a step", scalars.size() * place_bytes, device);
@@ -37,12 +47,17 @@ Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm)
     bindings[place.id] = report_.tensor({scalar_shape}, i * place_bytes);
     places_[scalars[i].id] = i * place_bytes;
   }
-  const std::vector<Value> outputs{graph_->fake};
-  program_ = std::make_unique<Program>(graph_->graph, plan(graph_->graph, outputs, {.device = device}), bindings);
+  program_ =
+      std::make_unique<Program>(graph_->graph, plan(graph_->graph, graph_->pictures(), {.device = device}), bindings);
   mailbox_ = std::make_unique<Mailbox>(device, controls_.data(), controls_.bytes(), report_.data(), report_.bytes());
 }
 
-void Trainer::write_controls(double progress) {
+Tensor Trainer::mask() const {
+  require(!graph_->slices, "trainer: a step does not keep the masks that it makes");
+  return program_->tensor(graph_->mask);
+}
+
+void Trainer::write_controls(double progress, std::span<const std::int64_t> slices) {
   const OptimizerOptions& o = options_.optimizer;
   const double lr = o.decay > 0 ? o.lr * std::pow(std::max(0.0, 1 - progress), o.decay) : o.lr;
   const LossOptions& loss = options_.loss;
@@ -62,12 +77,23 @@ void Trainer::write_controls(double progress) {
   set(graph_->hole, 1, loss.hole);
   const auto rate = static_cast<float>(lr);
   std::memcpy(mailbox_->outgoing(), &rate, sizeof(rate));
-  std::memcpy(mailbox_->outgoing() + place_bytes, weights.data(), weights.size() * sizeof(float));
+  std::memcpy(mailbox_->outgoing() + weights_at_, weights.data(), weights.size() * sizeof(float));
+  if (!graph_->slices) return;
+  require(static_cast<std::int64_t>(slices.size()) == options_.batch,
+          "trainer: a step takes as many slices as a batch");
+  const auto step = static_cast<std::int32_t>(enqueued_);
+  std::memcpy(mailbox_->outgoing() + step_at_, &step, sizeof(step));
+  std::vector<std::int32_t> order;
+  for (const std::int64_t slice : slices) {
+    require(slice >= 0 && slice < graph_->slices.shape().n, "trainer: no such slice");
+    order.push_back(static_cast<std::int32_t>(slice));
+  }
+  std::memcpy(mailbox_->outgoing() + order_at_, order.data(), order.size() * sizeof(std::int32_t));
 }
 
-void Trainer::enqueue(double progress) {
+void Trainer::enqueue(double progress, std::span<const std::int64_t> slices) {
   if (comm_) comm_->alive();
-  write_controls(progress);
+  write_controls(progress, slices);
   mailbox_->before_step(stream_);
   program_->run(stream_);
   mailbox_->after_step(stream_);
@@ -81,8 +107,8 @@ std::optional<StepMetrics> Trainer::read(bool wait) {
   return metrics(report);
 }
 
-StepMetrics Trainer::step(double progress) {
-  enqueue(progress);
+StepMetrics Trainer::step(double progress, std::span<const std::int64_t> slices) {
+  enqueue(progress, slices);
   return *read(true);
 }
 

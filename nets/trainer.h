@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "engine/mailbox.h"
@@ -27,22 +28,23 @@ struct TrainerState {
 class Trainer {
  public:
   // `gan`'s networks are declared and allocated here; fill them (initialise or load) before the first step. With
-  // loss.style > 0 gan.vgg19 must be loaded too.
+  // loss.style > 0 gan.vgg19 must be loaded too. The memory of `data` outlives this.
   // Over ranks, `comm` must outlive this, and every rank must fill its networks with the same numbers; metrics are then
   // means over the ranks.
-  Trainer(Gan& gan, const StepOptions& options, Comm* comm = nullptr);
+  Trainer(Gan& gan, const StepOptions& options, Comm* comm = nullptr, const std::optional<TrainingData>& data = {});
 
-  // Inputs of the next step, (N, S, S, 1): fill all three (from_host).
+  // (N, S, S, 1). With data, what the last step took; else the inputs of the next: fill all three (from_host).
   Tensor corrupted() const { return program_->tensor(graph_->corrupted); }
   Tensor target() const { return program_->tensor(graph_->target); }
-  Tensor mask() const { return program_->tensor(graph_->mask); }
+  Tensor mask() const;  // without data only: a step that makes it does not keep it
 
-  // One step; `progress` in [0, 1) of the whole training drives the learning rate's decay. Waits for it.
-  StepMetrics step(double progress);
+  // One step; `progress` in [0, 1) of the whole training drives the learning rate's decay; `slices`, with data only,
+  // are the numbers of the batch's. Waits for it.
+  StepMetrics step(double progress, std::span<const std::int64_t> slices = {});
 
   // The same in two halves, so that a device need not wait for the host: enqueue a step; read, in order, what is done
   // (nothing yet, or with `wait` the oldest step under way). At most a few steps may be under way: while `full`, read.
-  void enqueue(double progress);
+  void enqueue(double progress, std::span<const std::int64_t> slices = {});
   bool full() const { return mailbox_->full(); }
   std::optional<StepMetrics> read(bool wait);
 
@@ -57,14 +59,15 @@ class Trainer {
   const Program& program() const { return *program_; }
 
  private:
-  void write_controls(double progress);
+  void write_controls(double progress, std::span<const std::int64_t> slices);
   StepMetrics metrics(const std::byte* report);
 
   StepOptions options_;
   Gan& gan_;
   Comm* comm_;
   std::unique_ptr<StepGraph> graph_;
-  Buffer controls_, report_;                     // learning rate and weights; one place per scalar
+  Buffer controls_, report_;                     // what changes from step to step; one place per scalar
+  std::size_t weights_at_, step_at_, order_at_;  // in the controls, behind the learning rate
   std::unordered_map<int, std::size_t> places_;  // in the report, by value id
   std::unique_ptr<Program> program_;
   TrainerState state_;
