@@ -8,7 +8,7 @@ Inpainter::Inpainter(Parameters& parameters, const NetOptions& options, std::int
       stream_(parameters.device()) {
   input_ = graph_.input("input", {{batch, height, width, 1}, compute});
   output_ = generator(layers_, input_, options);
-  if (!parameters.allocated()) parameters.allocate(false);
+  if (!parameters.allocated()) parameters.allocate(false, compute);
   Program::Bindings bindings;
   layers_.bind(bindings);
   const PlanOptions where{.device = parameters.device()};
