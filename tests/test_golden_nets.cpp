@@ -1,12 +1,13 @@
 // Every network against PyTorch in double: forward in training and inference, all gradients, running statistics.
 #include <catch2/catch.hpp>
 
+#include "engine/transfer.h"
 #include "graph/program.h"
 #include "nets/discriminators.h"
 #include "nets/inpainter.h"
 #include "nets/multires_unet.h"
 #include "tests/support/dot.h"
-#include "tests/support/golden.h"
+#include "tests/support/golden_weights.h"
 
 using namespace ipa;
 using namespace ipa::test;
@@ -17,27 +18,12 @@ constexpr std::int64_t width = 4;
 // Our float32 sums in another order than PyTorch's; both lie some float32 errors from double.
 constexpr double allowed = 8;
 
-// Weights of weights.safetensors, those that the golden file changes replaced.
-void load(Parameters& parameters, const Golden& golden) {
-  WeightMap weights;
-  const Golden common("weights");
-  for (NamedArray a : common.arrays()) {
-    if (golden.has("weights/" + a.name)) a.values = golden["weights/" + a.name].values;
-    weights.push_back(std::move(a));
-  }
-  // A network alone ("generator.0") may share its prefix with more than it has.
-  std::erase_if(weights, [&](const NamedArray& a) { return !parameters.has(a.name); });
-  parameters.load(weights, "weights.safetensors");
-}
-
 void check(const Golden& golden, const std::string& name, const std::vector<float>& values, double& worst) {
   const double distance = golden.distance_in_float32_errors(name, values);
   worst = std::max(worst, distance);
   INFO(name << ": " << distance << " float32 errors of PyTorch");
   CHECK(distance <= allowed);
 }
-
-std::vector<float> content(const Tensor& t) { return {t.f32(), t.f32() + t.elements()}; }
 
 // `describe` appends the network to the layers' graph and returns its output.
 template <class Describe>
@@ -57,7 +43,7 @@ void check_network(const std::string& file, Parameters& parameters, BatchNormSty
   wrt.insert(wrt.end(), in.begin(), in.end());
   const std::vector<Value> gradients = grad(dot(output, cotangent), wrt);
   parameters.allocate(false);
-  load(parameters, golden);
+  load_weights(parameters, golden);
   Program::Bindings bindings;
   layers.bind(bindings);
   std::vector<Value> outputs = gradients;
@@ -69,16 +55,16 @@ void check_network(const std::string& file, Parameters& parameters, BatchNormSty
   program.run(stream);
 
   double worst = 0;
-  check(golden, "output", content(program.tensor(output)), worst);
+  check(golden, "output", to_host(program.tensor(output)), worst);
   std::size_t next = 0;
   for (const Parameters::Entry& e : parameters.entries()) {
     if (e.trainable())
       check(golden, "grad/" + e.name, Parameters::in_file_layout(e, program.tensor(gradients[next++])).values, worst);
     else
-      check(golden, "running/" + e.name, content(parameters.value(e)), worst);
+      check(golden, "running/" + e.name, to_host(parameters.value(e)), worst);
   }
   for (const std::string& name : inputs)
-    check(golden, "grad/" + name, content(program.tensor(gradients[next++])), worst);
+    check(golden, "grad/" + name, to_host(program.tensor(gradients[next++])), worst);
   WARN(file << ": worst " << worst << " float32 errors of PyTorch");
 }
 
@@ -104,12 +90,12 @@ TEST_CASE("the cascade agrees with PyTorch, plain and residual, in training and 
   const std::vector<std::int64_t>& s = golden["y"].shape;
   Parameters fresh("generator");
   Inpainter inpainter(fresh, options, s[0], s[2], s[3]);
-  load(fresh, golden);
+  load_weights(fresh, golden);
   inpainter.fold();
   golden.fill("y", inpainter.input());
   inpainter.run();
   double worst = 0;
-  check(golden, "output_inference", content(inpainter.output()), worst);
+  check(golden, "output_inference", to_host(inpainter.output()), worst);
 }
 
 TEST_CASE("the discriminators agree with PyTorch", "[golden]") {

@@ -6,6 +6,7 @@ import torch
 
 import data
 import nets
+from bf16 import bf16_errors
 from margins import Recorder, margin, settle
 from store import thin
 
@@ -80,10 +81,22 @@ class NetFile:
         return margin(*recorders)
 
 
+class CascadeFile(NetFile):
+    def bf16_errors(self):
+        """Of the output in inference."""
+        net, inputs, _ = self.build(self.seed)
+
+        def run(inputs, dtype):
+            with torch.no_grad():
+                return {"output_inference": copy.deepcopy(net).to(dtype).eval()(inputs["y"].to(dtype))}
+
+        return bf16_errors(run, inputs)
+
+
 FILES = {
     "net_multires_unet": NetFile(lambda gan: gan.generator[0], "generator.0.", 48, seed=6),
-    "net_generator": NetFile(lambda gan: gan.generator, "generator.", 48, seed=6),
-    "net_generator_residual": NetFile(lambda gan: gan.generator, "generator.", 48, seed=15, residual=True, momentum=0.9),
+    "net_generator": CascadeFile(lambda gan: gan.generator, "generator.", 48, seed=6),
+    "net_generator_residual": CascadeFile(lambda gan: gan.generator, "generator.", 48, seed=15, residual=True, momentum=0.9),
     "net_disc_patch": NetFile(lambda gan: gan.disc_patch, "disc_patch.", 96, seed=15, discriminator=True),
     "net_disc_global": NetFile(lambda gan: gan.disc_global, "disc_global.", 96, seed=15, discriminator=True),
 }

@@ -9,6 +9,7 @@ from bf16 import bf16_errors
 from golden_nets import BATCH, changed_weights, toy_gan
 from golden_ops import toy_vgg
 from margins import Recorder, margin, settle
+from nets import BatchNorm
 from step import WEIGHTS, Trainer
 from store import thin
 
@@ -26,15 +27,19 @@ AFTER = (
 
 
 class StepFile:
-    """STEPS steps on the same batch. weights: multipliers of the terms, stored as weight/TERM."""
+    """STEPS steps on the same batch. weights: multipliers of the terms, stored as weight/TERM. shift: added to that of every
+    batch norm."""
 
-    def __init__(self, seed, weights=WEIGHTS, terms=(*WEIGHTS, "total", "discriminator"), **options):
-        self.seed, self.weights, self.terms, self.options = seed, weights, terms, options
+    def __init__(self, seed, weights=WEIGHTS, terms=(*WEIGHTS, "total", "discriminator"), shift=0.0, **options):
+        self.seed, self.weights, self.terms, self.shift, self.options = seed, weights, terms, shift, options
 
     def build(self, seed):
         """-> (gan, vgg, inputs), settled on this batch."""
         x, y, mask = data.slices_with_holes(np.random.RandomState(seed), BATCH, SIZE)
         gan, vgg = toy_gan(**self.options), toy_vgg(STYLE_LAYERS)
+        with torch.no_grad():
+            for norm in (m for m in gan.modules() if isinstance(m, BatchNorm)):
+                norm.bias += self.shift
         settle(gan.generator, y)
         with torch.no_grad():
             settle(vgg, toy_copy(gan.generator)(y.double()))
@@ -114,4 +119,5 @@ FILES = {
     "step_residual": StepFile(
         seed=8, weights={**WEIGHTS, "hole": 0.25}, terms=("hole", "total", "discriminator"), residual=True, momentum=0.9
     ),
+    "step_shifted": StepFile(seed=1, terms=("perceptual", "style", "total", "discriminator"), shift=1.5),
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/transfer.h"
 #include "io/safetensors.h"
 
 namespace ipa::test {
@@ -26,7 +27,7 @@ void for_each_nchw(const Shape& s, F f) {
   std::size_t nchw = 0;
   for (std::int64_t n = 0; n < s.n; ++n)
     for (std::int64_t c = 0; c < s.c; ++c)
-      for (std::int64_t p = 0; p < s.h * s.w; ++p) f((n * s.h * s.w + p) * s.c + c, nchw++);
+      for (std::int64_t p = 0; p < s.h * s.w; ++p) f(static_cast<std::size_t>((n * s.h * s.w + p) * s.c + c), nchw++);
 }
 
 bool is_gram(const NamedArray& a) { return a.shape.size() == 3; }
@@ -54,11 +55,10 @@ Shape Golden::nhwc_shape(const std::string& name) const {
 
 void Golden::fill(const std::string& name, const Tensor& t) const {
   const NamedArray& a = (*this)[name];
-  require(nhwc_shape(name) == t.shape && t.packed(), "golden array of another shape: " + name);
-  if (is_gram(a))
-    std::copy(a.values.begin(), a.values.end(), t.f32());
-  else
-    for_each_nchw(t.shape, [&](std::int64_t nhwc, std::size_t nchw) { t.f32()[nhwc] = a.values[nchw]; });
+  require(nhwc_shape(name) == t.shape, "golden array of another shape: " + name);
+  std::vector<float> values = a.values;
+  if (!is_gram(a)) for_each_nchw(t.shape, [&](std::size_t nhwc, std::size_t nchw) { values[nhwc] = a.values[nchw]; });
+  from_host(values, t);
 }
 
 double Golden::Squares::relative_distance() const { return std::sqrt(difference) / (norm > 0 ? std::sqrt(norm) : 1); }
@@ -77,10 +77,10 @@ Golden::Squares Golden::squares(const std::string& name, const std::vector<float
 }
 
 std::vector<float> Golden::in_file_order(const std::string& name, const Tensor& t) const {
-  require(t.packed(), "a golden array is compared with a packed tensor");
-  std::vector<float> values(t.f32(), t.f32() + t.elements());
+  const std::vector<float> in_memory = to_host(t);
+  std::vector<float> values = in_memory;
   if (!is_gram((*this)[name]))
-    for_each_nchw(t.shape, [&](std::int64_t nhwc, std::size_t nchw) { values[nchw] = t.f32()[nhwc]; });
+    for_each_nchw(t.shape, [&](std::size_t nhwc, std::size_t nchw) { values[nchw] = in_memory[nhwc]; });
   return values;
 }
 
