@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "kernels/batch_norm.h"
-#include "kernels/emulation/controls.h"
+#include "tests/support/device_under_test.h"
 
 using namespace ipa;
 
@@ -61,13 +61,13 @@ TEST_CASE("on CUDA too, statistics that are not finite leave the running ones of
   const float bad = GENERATE(std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity());
   const std::uint64_t schedule = GENERATE(0, 1, 2, 3);
   const std::int64_t channel = GENERATE(0, 149, 299), pixel = GENERATE(0, 2);
-  emulation::set_schedule(schedule);
+  test::set_schedule(schedule);
   Norm norm({1, 1, 3, 300}, 1.0f);
   norm.at(1, 7) = 2;
   norm.at(pixel, channel) = bad;
   const std::vector<float> mean = norm.mean, variance = norm.variance;
   norm.forward(relu_activation);
-  emulation::set_schedule(0);
+  test::set_schedule(0);
   CHECK(norm.mean == mean);
   CHECK(norm.variance == variance);
   for (std::int64_t p = 0; p < 3; ++p)

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/emulation/controls.h"
+#include "tests/support/device_under_test.h"
 #include "tests/support/dot.h"
 #include "tests/support/run_case.h"
 #include "tests/support/tail_case.h"
@@ -94,7 +94,7 @@ TEST_CASE("a tail's running statistics move only where those of the batch are fi
     broken[of_shortcut ? 3 : 1][7] = std::numeric_limits<double>::quiet_NaN();
     for (std::uint64_t schedule = 0; schedule < 8; ++schedule) {
       INFO("of the shortcut: " << of_shortcut << ", schedule " << schedule);
-      emulation::set_schedule(schedule);
+      set_schedule(schedule);
       const CaseResult result = run(true, broken);
       const CaseResult sound = run(true, inputs);
       auto moved = [&](std::size_t state, std::size_t input) {
@@ -112,5 +112,5 @@ TEST_CASE("a tail's running statistics move only where those of the batch are fi
       }
     }
   }
-  emulation::set_schedule(0);
+  set_schedule(0);
 }
