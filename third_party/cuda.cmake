@@ -81,7 +81,7 @@ if(IPA_CUDA_FOUND)
   # 20208: "long double is treated as double in device code", where a header both compilers see has one.
   target_compile_options(ipa_cuda_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:
     --expt-relaxed-constexpr -Werror=all-warnings -diag-suppress=20208
-    -Xcompiler=-Wall,-Wextra,-Werror,-Wno-missing-field-initializers,-fno-math-errno,-fno-trapping-math
+    -Xcompiler=-fopenmp,-Wall,-Wextra,-Werror,-Wno-missing-field-initializers,-fno-math-errno,-fno-trapping-math
     $<$<BOOL:${IPA_CUDA_PTXAS_INFO}>:-Xptxas=-v>>)
   target_link_libraries(ipa_cuda_options INTERFACE ipa_cuda_runtime)
 endif()
