@@ -50,11 +50,11 @@ def test_usage_errors(arguments, says):
     refuse(2, *arguments, says=says)
 
 
-def test_a_device_that_is_not_there(stack):
+def test_a_device_that_is_not_there(stack, tmp_path):
     assert succeed("info", stack, "--device", "cpu").code == 0
-    outcome = run("info", stack, "--device", "cuda:0")
-    if outcome.code != 0:
-        refuse(5, "info", stack, "--device", "cuda:0", says=["cuda:0", "use --device cpu"])
+    for command in (["inpaint", "--in", stack], ["evaluate", "--data", stack, "--masks", stack]):
+        refuse(5, *command, "--model", "m.h5", "--out", tmp_path / "o.h5", "--device", "cuda:99", says=["cuda:99", "use --device cpu"])
+    refuse(5, "train", "--run", tmp_path / "r", "--train", stack, "--device", "cuda:99", says=["cuda:99", "use --device cpu"])
 
 
 def test_an_error_is_one_line_even_where_a_name_holds_a_line_break(tmp_path):

@@ -12,7 +12,7 @@ from conftest import head_slices, leftovers, make_stack, refuse, succeed
 from test_train import content, kill_at, metrics
 
 EMULATED = os.environ["IPAMEDGAN_EMULATED"]
-TINY = ["--preset", "demo", "--set", "net.width=2", "--set", "net.disc_width=2", "--set", "data.size=96",
+TINY = ["--preset", "demo", "--set", "net.width=4", "--set", "net.disc_width=4", "--set", "data.size=96",
         "--set", "train.batch=2", "--set", "loss.style=0", "--set", "checkpoint.every=2", "--set", "validate.every=2"]
 
 
@@ -64,8 +64,9 @@ def test_the_first_step_is_that_of_the_cpu(emulated, data, tmp_path):
     for device in ("cpu", "cuda"):
         succeed(*train(data, tmp_path / device, device, steps=1), timeout=600)
     cpu, cuda = (metrics(tmp_path / device)[0] for device in ("cpu", "cuda"))
-    for name in ("d_global", "d_patch", "adversarial", "l1", "perceptual", "total"):
-        assert float(cuda[name]) == pytest.approx(float(cpu[name]), rel=0.03), name
+    # The perceptual loss meets an updated discriminator, and Adam's first update is little more than the gradient's sign.
+    for name, most in {"d_global": 0.01, "d_patch": 0.01, "adversarial": 0.02, "l1": 0.01, "perceptual": 0.1, "total": 0.1}.items():
+        assert float(cuda[name]) == pytest.approx(float(cpu[name]), rel=most), name
 
 
 def test_a_device_that_is_not_there(emulated, data, tmp_path):
