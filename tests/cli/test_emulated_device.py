@@ -60,6 +60,16 @@ def test_training_is_killed_goes_on_and_its_checkpoint_works_on_both(emulated, d
     assert np.abs(cpu - cuda).max() <= 8 and np.abs(cpu - cuda).mean() <= 2 and cpu.std() > 0
 
 
+def test_steps_under_way_change_nothing(emulated, data, tmp_path):
+    """The emulated device is late: without checkpoints as many steps as may be are under way."""
+    ahead, waited = [*train(data, tmp_path / "ahead", steps=7)], [*train(data, tmp_path / "waited", steps=7)]
+    for command, every in ((ahead, 100), (waited, 1)):
+        succeed(*command, "--set", f"checkpoint.every={every}", "--set", "validate.every=100", timeout=600)
+    assert metrics(tmp_path / "ahead") == metrics(tmp_path / "waited")
+    assert [int(r["step"]) for r in metrics(tmp_path / "ahead")] == list(range(1, 8))
+    assert content(tmp_path / "ahead/checkpoint_7.h5") == content(tmp_path / "waited/checkpoint_7.h5")
+
+
 def test_the_first_step_is_that_of_the_cpu(emulated, data, tmp_path):
     for device in ("cpu", "cuda"):
         succeed(*train(data, tmp_path / device, device, steps=1), timeout=600)
