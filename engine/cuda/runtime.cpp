@@ -51,6 +51,7 @@ void* allocate(int device, std::size_t bytes) {
     check(status, "allocate");
   }
   check(cudaMemset(memory, 0, bytes), "allocate");
+  check(cudaDeviceSynchronize(), "allocate");  // our streams do not wait for the default stream
   return memory;
 }
 
@@ -71,6 +72,7 @@ void copy_in(int device, void* to, const void* from_host, std::size_t bytes) {
   check(cudaSetDevice(device), "device");
   check(cudaDeviceSynchronize(), "copy");
   check(cudaMemcpy(to, from_host, bytes, cudaMemcpyHostToDevice), "copy");
+  check(cudaDeviceSynchronize(), "copy");  // it returns once the bytes are staged, and our streams would not wait
 }
 
 void copy_out(int device, void* to_host, const void* from, std::size_t bytes) {

@@ -3,8 +3,8 @@
 
     kernel_resources.py --nvcc /usr/local/cuda/bin/nvcc --root REPOSITORY [--markdown]
 
-Fails where a kernel spills, uses local memory, or needs more registers than 256 threads a block can have at full
-occupancy of half a multiprocessor (128).
+Fails where a kernel spills, uses local memory, or needs more registers than two blocks of 256 threads on a
+multiprocessor allow (128); kernels on fp32 storage, which only checks use, may need more.
 """
 import argparse
 import concurrent.futures
@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 MOST_REGISTERS = 128  # 65536 / (2 blocks of 256 threads)
+MOST_OF_FP32 = 168  # where fp32 is the storage type, which only checks use
 FLAGS = ["-std=c++20", "-gencode", "arch=compute_90a,code=sm_90a", "--expt-relaxed-constexpr", "-diag-suppress=20208",
          "-Xptxas", "-v", "-cubin"]
 
@@ -76,13 +77,14 @@ def main():
             count += 1
             if spilled or stack:
                 faults.append(f"{source.name}: {name} spills {spilled} bytes, stack {stack}")
-            if registers > MOST_REGISTERS:
-                faults.append(f"{source.name}: {name} needs {registers} registers, more than {MOST_REGISTERS}")
+            most = MOST_OF_FP32 if "<float" in name else MOST_REGISTERS
+            if registers > most:
+                faults.append(f"{source.name}: {name} needs {registers} registers, more than {most}")
     if count == 0:
         sys.exit("kernel_resources: ptxas reported no kernel")
     if faults:
         sys.exit("kernel_resources: " + "; ".join(faults))
-    print(f"\n{count} kernels, none spills, none needs more than {MOST_REGISTERS} registers")
+    print(f"\n{count} kernels, none spills; none needs more than {MOST_REGISTERS} registers, on fp32 storage {MOST_OF_FP32}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Removes every barrier of the device code, one at a time, and demands that a test fails.
 
-    mutate_barriers.py build/bin/test_emulated_ops              # all of them; minutes
-    mutate_barriers.py build/bin/test_emulated_ops --sample 6   # some, another choice whenever device code changes
+    mutate_barriers.py build/bin/test_emulated_ops --also OTHER_TESTS...   # all of them; about a minute
+    ... --sample 6                                                         # some; another choice when device code changes
 
 The emulator skips the barrier that IPA_EMULATION_SKIP names, so nothing is compiled. A barrier that no test executes is
 a fault too. One that the emulator cannot show to be needed says why in its line, `// survives: ...`; those are listed at
