@@ -45,21 +45,21 @@ OpCase weights_case(const Shape& shape) {
               }};
 }
 
-// The image leaves as it is and in rows.
 OpCase rows_case(std::int64_t n, std::int64_t h, std::int64_t w) {
   const Shape rows{n, h, 1, w}, image{n, h, w, 1};
   return {.name = "cast: rows and image " + to_string(image),
           .inputs = {{.shape = rows, .exact = true}, {.shape = image}},
           .build =
               [](Graph&, const ValueList& in) {
-                const Value y = add(rows_to_image(in[0], in[1].spec().dtype), in[1]);
-                return ValueList{y, image_to_rows(y)};
+                const Value x = rows_to_image(in[0], in[1].spec().dtype);
+                return ValueList{x, image_to_rows(add(x, in[1]))};
               },
           .reference =
               [rows](const Arrays& in) {
-                Array y = sum(in[0], in[1]), back = y;
+                Array x = in[0], back = sum(in[0], in[1]);
+                x.shape = in[1].shape;
                 back.shape = rows;
-                return Arrays{y, back};
+                return Arrays{x, back};
               }};
 }
 
