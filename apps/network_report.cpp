@@ -3,6 +3,7 @@
 #include "apps/gan_state.h"
 #include "apps/sampling.h"
 #include "graph/plan.h"
+#include "nets/inpainter.h"
 #include "nets/step_graph.h"
 
 namespace ipa {
@@ -75,8 +76,8 @@ MemoryPlan plan_memory(const Settings& settings, Device device) {
   Parameters parameters("generator", device);
   Layers layers(graph, parameters, Mode::inference, generator_batch_norm(settings.net), Init::glorot_uniform);
   const std::int64_t side = settings.data.size;
-  const TensorSpec input{{settings.train.batch, side, side, 1}, compute};
-  const Value output = generator(layers, graph.input("input", input), settings.net);
+  const Value output =
+      describe_inpainter(graph, layers, device, settings.net, settings.train.batch, side, side, compute).output;
   const Plan planned = plan(graph, std::vector{output}, where);
   result.inference_bytes = planned.arena_bytes;
   result.inference_table = memory_table(planned);

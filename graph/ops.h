@@ -82,6 +82,10 @@ Value upsample_nearest2(Value x);        // each pixel becomes 2x2
 Value upsample_bilinear2(Value x);       // PyTorch's align_corners = False
 Value concat(std::vector<Value> parts);  // along the channels
 Value slice_channels(Value x, std::int64_t first, std::int64_t count);  // a copy
+Value cast(Value x, DType to);  // between f32 and bf16; x itself where it is of that type
+// Between packed f32 rows (N,H,1,W), W a multiple of 8, and an image (N,H,W,1): how pictures enter and leave a program.
+Value rows_to_image(Value rows, DType to);
+Value image_to_rows(Value image);
 
 // --- losses: scalars, means over the batch
 // ---------------------------------------------------------------------------------

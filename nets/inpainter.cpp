@@ -2,17 +2,26 @@
 
 namespace ipa {
 
+InpainterEnds describe_inpainter(Graph& graph, Layers& layers, Device device, const NetOptions& options,
+                                 std::int64_t batch, std::int64_t height, std::int64_t width, DType compute) {
+  if (device.is_cpu()) {  // where an image is packed
+    const Value image = graph.input("input", {{batch, height, width, 1}});
+    return {image, generator(layers, image, options)};
+  }
+  const Value rows = graph.input("input", {{batch, height, 1, width}});
+  return {rows, image_to_rows(generator(layers, rows_to_image(rows, compute), options))};
+}
+
 Inpainter::Inpainter(Parameters& parameters, const NetOptions& options, std::int64_t batch, std::int64_t height,
                      std::int64_t width, DType compute, const Buffer* arena)
     : layers_(graph_, parameters, Mode::inference, generator_batch_norm(options), Init::glorot_uniform),
       stream_(parameters.device()) {
-  input_ = graph_.input("input", {{batch, height, width, 1}, compute});
-  output_ = generator(layers_, input_, options);
+  ends_ = describe_inpainter(graph_, layers_, parameters.device(), options, batch, height, width, compute);
   if (!parameters.allocated()) parameters.allocate(false, compute);
   Program::Bindings bindings;
   layers_.bind(bindings);
   const PlanOptions where{.device = parameters.device()};
-  program_ = std::make_unique<Program>(graph_, ipa::plan(graph_, std::vector{output_}, where), bindings, arena);
+  program_ = std::make_unique<Program>(graph_, ipa::plan(graph_, std::vector{ends_.output}, where), bindings, arena);
 }
 
 void Inpainter::fold() { layers_.fold(); }

@@ -7,6 +7,14 @@
 
 namespace ipa {
 
+// The program's input and its output: the pixels of N slices in [-1, 1], row by row, in f32 whatever `compute` is;
+// (N, H, W, 1) on the CPU and packed rows (N, H, 1, W) on CUDA (kernels/cast.h).
+struct InpainterEnds {
+  Value input, output;
+};
+InpainterEnds describe_inpainter(Graph& graph, Layers& layers, Device device, const NetOptions& options,
+                                 std::int64_t batch, std::int64_t height, std::int64_t width, DType compute);
+
 class Inpainter {
  public:
   // Declares the generator in `parameters` (allocate and load it before the first run). `arena` as in Program: with one
@@ -16,14 +24,14 @@ class Inpainter {
 
   void fold();  // takes over the parameters' present values; call it after every change of them
   void run();   // input() to output()
-  Tensor input() const { return program_->tensor(input_); }  // (N, H, W, 1) in [-1, 1], to fill by from_host
-  Tensor output() const { return program_->tensor(output_); }
+  Tensor input() const { return program_->tensor(ends_.input); }  // as described; to fill by from_host
+  Tensor output() const { return program_->tensor(ends_.output); }
   const Plan& plan() const { return program_->plan(); }
 
  private:
   Graph graph_;
   Layers layers_;
-  Value input_, output_;
+  InpainterEnds ends_;
   std::unique_ptr<Program> program_;
   Stream stream_;
 };
