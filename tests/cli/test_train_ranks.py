@@ -58,7 +58,11 @@ class Ranks:
 
     def end(self):
         """Exit codes; `out` and `err` by rank."""
-        both = [p.communicate(timeout=60) for p in self.processes]
+        try:
+            both = [p.communicate(timeout=60) for p in self.processes]
+        finally:
+            for p in self.processes:
+                p.kill()
         self.out, self.err = [o for o, _ in both], [e for _, e in both]
         self.err[0] = self.seen + self.err[0]
         return [p.returncode for p in self.processes]
@@ -87,6 +91,15 @@ def test_again_gives_the_same_bytes(data, uninterrupted, tmp_path):
     assert metrics(tmp_path / "r") == metrics(uninterrupted)
     succeed(*train(data, tmp_path / "alone"), env=environment())
     assert content(tmp_path / "alone/checkpoint_6.h5") != content(uninterrupted / "checkpoint_6.h5")
+
+
+def test_samples_are_numbered_through_the_ranks(tmp_path):
+    """Of equal slices, ranks that draw equal masks would do what one does alone."""
+    make_stack(tmp_path / "equal.h5", head_slices(1, 96).repeat(4, axis=0))
+    command = ["train", "--train", tmp_path / "equal.h5", *TINY, "--set", "train.batch=1", "--steps", 1, "--run"]
+    assert Ranks(*[[*command, tmp_path / "two"]] * 2).end() == [0, 0]
+    succeed(*command, tmp_path / "one", env=environment())
+    assert metrics(tmp_path / "two")[0]["l1"] != metrics(tmp_path / "one")[0]["l1"]
 
 
 @pytest.mark.parametrize("killed", [0, 1])
