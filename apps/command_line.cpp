@@ -203,23 +203,23 @@ DeviceChoice parse_device(const std::string& text) {
   if (text == "cuda" || text.starts_with("cuda:")) {
     std::uint16_t index = 0;
     if (text.size() > 4) convert_number("--device", text.substr(5), index, "cuda:N with an integer N");
-    return {false, {Device::Kind::cuda, index}};
+    return {false, {Device::Kind::cuda, index}, text.size() > 4};
   }
   fail(ErrorKind::usage, fmt::format("--device has no choice \"{}\"", text), {},
        suggest(text, {"auto", "cpu", "cuda"}, "choose from auto, cpu, cuda, cuda:N"));
 }
 
-Device open_device(const Common& common) {
+Device open_device(const Common& common, int index) {
   const DeviceChoice& choice = common.device;
-  if (choice.automatic) {
-    const Device best = best_device();
-    if (best.is_cpu() && built_with_cuda())
-      note(common, "computes on the CPU: " + device_problem({Device::Kind::cuda, 0}));
-    return best;
-  }
-  if (const std::string why = device_problem(choice.device); !why.empty())
-    fail(ErrorKind::device, why, fmt::format("--device cuda:{}", choice.device.index), "use --device cpu");
-  return choice.device;
+  Device device = choice.automatic ? best_device() : choice.device;
+  if (choice.automatic && device.is_cpu() && built_with_cuda())
+    note(common, "computes on the CPU: " + device_problem({Device::Kind::cuda, 0}));
+  if (!device.is_cpu() && !choice.numbered) device.index = index;
+  if (const std::string why = device_problem(device); !why.empty())
+    fail(ErrorKind::device, why, fmt::format("--device cuda:{}", device.index),
+         index > 0 && !choice.numbered ? "start fewer processes on a host, or name each one's with --device cuda:N"
+                                       : "use --device cpu");
+  return device;
 }
 
 int run_command_line(int argc, const char* const* argv, const std::vector<CommandEntry>& commands) noexcept {

@@ -20,7 +20,8 @@ namespace ipa {
 // What --device asks for.
 struct DeviceChoice {
   bool automatic = true;
-  Device device;  // that named, else the CPU
+  Device device;          // that named, else the CPU
+  bool numbered = false;  // cuda:N rather than cuda
 };
 
 // The options that every command has.
@@ -103,7 +104,8 @@ int within(std::string_view option, std::int64_t value, int least, int most);
 DeviceChoice parse_device(const std::string& text);
 
 // For commands that run a network. Automatic: CUDA where it can be used, else the CPU, and a note says why where this
-// program knows CUDA. Throws ErrorKind::device where the device that was named cannot be used.
-Device open_device(const Common& common);
+// program knows CUDA. Throws ErrorKind::device where the device that was named cannot be used. Without a number, CUDA
+// means device `index`: one for each of several processes on a host.
+Device open_device(const Common& common, int index = 0);
 
 }  // namespace ipa

@@ -1,17 +1,28 @@
 #include "apps/sampling.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <numeric>
 
 #include "apps/mask_file.h"
+#include "engine/error.h"
 #include "engine/rng.h"
 #include "engine/transfer.h"
 #include "kernels/corrupt.h"
 
 namespace ipa {
 
-Sampler::Sampler(std::int64_t count, const TrainOptions& train)
-    : count_(count), batch_(std::min(train.batch, count)), seed_(static_cast<std::uint64_t>(train.seed)) {}
+Sampler::Sampler(std::int64_t count, const TrainOptions& train, int rank, int ranks)
+    : count_(count),
+      rank_(rank),
+      ranks_(ranks),
+      batch_(std::min(train.batch, count / ranks)),
+      seed_(static_cast<std::uint64_t>(train.seed)) {
+  if (batch_ < 1)
+    fail(ErrorKind::usage, fmt::format("{} slices are too few for {} processes", count, ranks), "--train",
+         "each takes one at least");
+}
 
 std::vector<std::int64_t> Sampler::slices_of(std::int64_t step) {
   const std::int64_t epoch = step / steps_per_epoch(), position = step % steps_per_epoch();
@@ -23,7 +34,7 @@ std::vector<std::int64_t> Sampler::slices_of(std::int64_t step) {
       std::swap(order_[i], order_[random.below(static_cast<std::uint32_t>(i + 1))]);
     epoch_ = epoch;
   }
-  const auto first = order_.begin() + static_cast<std::ptrdiff_t>(position * batch_);
+  const auto first = order_.begin() + static_cast<std::ptrdiff_t>(position * step_size() + first_sample());
   return {first, first + static_cast<std::ptrdiff_t>(batch_)};
 }
 
@@ -37,11 +48,14 @@ MaskSource mask_source(const DataOptions& data, MaskSplit split) {
   return {file.read_all(), false};
 }
 
-PairAttributes pair_attributes(const DataOptions& data, const TrainOptions& train, bool redraw) {
-  return {static_cast<std::uint64_t>(train.seed), hole_value<float>(data.hole, -1, 1), data.flip, redraw};
+PairAttributes pair_attributes(const DataOptions& data, const TrainOptions& train, bool redraw,
+                               std::int64_t first_sample) {
+  return {static_cast<std::uint64_t>(train.seed), hole_value<float>(data.hole, -1, 1), data.flip, redraw,
+          static_cast<std::uint32_t>(first_sample)};
 }
 
-ResidentData::ResidentData(const SliceSet& slices, const DataOptions& data, const TrainOptions& train, Device device) {
+ResidentData::ResidentData(const SliceSet& slices, const DataOptions& data, const TrainOptions& train,
+                           std::int64_t first_sample, Device device) {
   auto bring = [device](const char* name, const void* from, const TensorSpec& spec) {
     Buffer buffer(name, bytes_on(device, spec), device);
     copy_to_device(from, spec.bytes(), buffer.data(), device);
@@ -63,7 +77,7 @@ ResidentData::ResidentData(const SliceSet& slices, const DataOptions& data, cons
     masks_ = bring("masks", source.set.pixels.data(), masks);
     data_.masks = masks_.tensor(masks);
   }
-  data_.pairs = pair_attributes(data, train, source.redraw);
+  data_.pairs = pair_attributes(data, train, source.redraw, first_sample);
 }
 
 }  // namespace ipa

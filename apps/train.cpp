@@ -39,9 +39,14 @@ void run(Arguments& arguments, const Common& common) {
   request.settings_given = !arguments.preset.empty() || arguments.config || !arguments.set.empty();
   request.settings = load_settings(arguments.preset, arguments.config, arguments.set);
   if (common.seed) request.seed = static_cast<std::int64_t>(*common.seed);
-  request.quiet = common.quiet;
-  request.device = open_device(common);
+  request.place = find_launch_place();
+  const bool first = !request.place || request.place->rank == 0;
+  Common own = common;
+  own.quiet |= !first;
+  request.quiet = own.quiet;
+  request.device = open_device(own, request.place ? request.place->local_rank : 0);
   const TrainOutcome outcome = train(request);
+  if (!first) return;
   if (common.json) {
     nlohmann::ordered_json result{
         {"run", request.run.string()}, {"begun_at", outcome.begun_at}, {"step", outcome.step}};
@@ -63,7 +68,8 @@ void declare_train(Command& command) {
   auto a = std::make_shared<Arguments>();
   command.describe(
       "Trains the networks.",
-      "Where the run folder holds a checkpoint, training goes on from it, bit for bit as if never interrupted.",
+      "Where the run folder holds a checkpoint, training goes on from it, bit for bit as if never interrupted.\n"
+      "Several processes that torchrun, mpirun or srun starts train together, each with train.batch slices a step.",
       {"train --run runs/a --train train.h5 --val val.h5 --preset practical",
        "train --run runs/a --train a.h5,b.h5 --set train.batch=4 --set loss.style=0 --steps 2000"});
   command.option("--run", "DIR", a->request.run, "Folder of the run, made where missing", Need::required);
@@ -75,6 +81,7 @@ void declare_train(Command& command) {
   command.option("--set", "KEY=VALUE", a->set, "One setting, laid over both; may be repeated");
   command.option("--steps", "N", a->request.stop_at, "Step to stop at (default: train.steps, else train.epochs)");
   command.option("--vgg", "F.h5", a->request.vgg, "VGG-19 weights of the style loss (see scripts/get-vgg19)");
+  command.flag("--ranks-changed", a->request.ranks_changed, "Go on with another number of processes than before");
   command.flag("--shared-subjects", a->request.shared_subjects, "Let --val have subjects of --train");
   command.run([a](const Common& common) { run(*a, common); });
 }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstdio>
 #include <deque>
@@ -11,6 +12,7 @@
 #include "apps/output.h"
 #include "apps/post_mortem.h"
 #include "apps/progress.h"
+#include "apps/ranks.h"
 #include "apps/run_log.h"
 #include "apps/sampling.h"
 #include "apps/stop_signal.h"
@@ -18,6 +20,7 @@
 #include "apps/vgg_file.h"
 #include "engine/error.h"
 #include "io/atomic_file.h"
+#include "io/fingerprint.h"
 #include "io/run_folder.h"
 #include "io/run_lock.h"
 #include "io/stack.h"
@@ -37,40 +40,50 @@ bool may_change(const std::string& key) {
          key.starts_with("validate.");
 }
 
+// What must be the same on all ranks before they begin.
+std::string fingerprint_of(const TrainRequest& request) {
+  Fingerprint f;
+  f.text(to_toml(request.settings));
+  for (const std::int64_t given : {request.settings_given, request.val.has_value(), request.ranks_changed})
+    f.number(given);
+  for (const std::optional<std::int64_t>& n : {request.seed, request.stop_at}) f.number(n ? *n : -1);
+  return fmt::format("version {} on {}, settings {}", IPA_VERSION, request.device.is_cpu() ? "cpu" : "cuda", f.hex());
+}
+
 class TrainRun {
  public:
-  explicit TrainRun(const TrainRequest& request)
+  TrainRun(const TrainRequest& request, Ranks& ranks)
       : request_(request),
-        folder_(made(request.run)),
-        lock_(folder_),
+        ranks_(ranks),
+        folder_(request.run),
         latest_(latest()),
         settings_(effective_settings()),
         slices_(request.train, settings_.data.size),
-        sampler_(slices_.count(), settings_.train),
-        data_(slices_, settings_.data, settings_.train, request.device),
+        sampler_(slices_.count(), settings_.train, ranks.rank(), ranks.count()),
+        data_(slices_, settings_.data, settings_.train, sampler_.first_sample(), request.device),
         gan_(request.device),
-        trainer_(gan_, step_options(settings_, sampler_.batch(), request.device), nullptr, data_.get()) {
+        trainer_(gan_, step_options(settings_, sampler_.batch(), request.device), ranks.comm(), data_.get()) {
     check_data();
     load_networks();
-    if (request.val) {
+    if (request.val && ranks.first()) {
       held_out_.emplace(std::vector{*request.val}, settings_.data.size);
       check_subjects();
       validation_ = std::make_unique<Validation>(*held_out_, settings_, gan_.generator, settings_.validate.slices,
                                                  sampler_.batch(), &trainer_.program().arena());
     }
     total_ = settings_.train.steps > 0 ? settings_.train.steps : settings_.train.epochs * sampler_.steps_per_epoch();
-    best_ = best_score(folder_);
+    if (ranks.first()) best_ = best_score(folder_);
     outcome_.begun_at = trainer_.state().step;
   }
 
   TrainOutcome run() {
-    write_file(folder_ / "settings.toml", to_toml(settings_));
+    if (ranks_.first()) write_file(folder_ / "settings.toml", to_toml(settings_));
     if (trainer_.state().step >= total_) {
       say(fmt::format("the run is at step {} of {}: nothing to do; --steps sets another goal", trainer_.state().step,
                       total_));
       return finish();
     }
-    RunLog log(folder_, trainer_.state().step);
+    if (ranks_.first()) log_.emplace(folder_, trainer_.state().step);
     announce();
     StopSignal stop;
     Progress progress("train", "step", total_, request_.quiet, 0, trainer_.state().step);
@@ -78,21 +91,22 @@ class TrainRun {
     read_at_ = start;
     for (std::int64_t step = trainer_.state().step + 1; step <= total_; ++step) {
       enqueue(step);
-      const bool last = step == total_, stopped = stop.received() != 0;
-      const bool validates = validation_ && (last || step % settings_.validate.every == 0);
-      const bool saves = last || stopped || step % settings_.checkpoint.every == 0;
-      read(log, progress, validates || saves);
-      if (!validates && !saves) continue;
-      const Image8 pictures = saves ? pictures_of(trainer_) : Image8{};  // before validation takes the arena
-      if (validates) validate(log, progress);
-      if (saves) {
-        log.pictures(step, pictures);
-        log.sync();
-        save(checkpoint_path(folder_, step));
-        prune_checkpoints(folder_, step, static_cast<int>(settings_.checkpoint.keep));
-      }
-      if (stopped && !last)
-        fail(ErrorKind::stopped, fmt::format("stopped by signal {} at step {}, state saved", stop.received(), step),
+      const bool last = step == total_;
+      const bool validates = request_.val && (last || step % settings_.validate.every == 0);
+      const bool due = last || step % settings_.checkpoint.every == 0;
+      read(progress, validates || due);
+      // Bit n: signal n came; bit 0: diverged. Ranks may read a step at different times, but leave after the same one.
+      const unsigned raised = ranks_.any((stop.received() ? 1u << stop.received() : 0u) | unsigned{diverged_});
+      const unsigned signals = raised & ~1u;
+      if (raised) read(progress, true);
+      if (diverged_) diverged();
+      if (!validates && !due && !signals) continue;
+      ranks_.rest();
+      if (ranks_.first()) keep(step, validates, due || signals, progress);
+      ranks_.wait();
+      if (signals && !last)
+        fail(ErrorKind::stopped,
+             fmt::format("stopped by signal {} at step {}, state saved", std::countr_zero(signals), step),
              folder_.string(), "the same command goes on from there");
       read_at_ = Clock::now();
     }
@@ -106,16 +120,20 @@ class TrainRun {
     double wait_ms = 0;  // to choose them
   };
 
-  static fs::path made(const fs::path& folder) {
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) fail(ErrorKind::io, "cannot make the run folder: " + error.message(), folder.string(), "check the path");
-    return folder;
-  }
-
-  std::optional<Checkpoint> latest() const {
-    sweep_temporaries(folder_);
-    return load_latest(folder_, [](const std::string& text) { warn(text); });
+  // Makes the folder and takes it, on the first rank; what it finds there, all ranks hear of.
+  std::optional<Checkpoint> latest() {
+    std::optional<Checkpoint> found;
+    if (ranks_.first()) {
+      std::error_code error;
+      fs::create_directories(folder_, error);
+      if (error)
+        fail(ErrorKind::io, "cannot make the run folder: " + error.message(), folder_.string(), "check the path");
+      lock_.emplace(folder_);
+      sweep_temporaries(folder_);
+      found = load_latest(folder_, [](const std::string& text) { warn(text); });
+    }
+    ranks_.hand_out(found);
+    return found;
   }
 
   Settings effective_settings() const {
@@ -133,15 +151,23 @@ class TrainRun {
       if (!changed.empty())
         fail(ErrorKind::usage, "the run was begun with other settings: " + changed, folder_.string(),
              "go on without --preset, --config, --set and --seed, or choose another --run");
+      if (latest_->step > 0 && latest_->ranks != ranks_.count() && !request_.ranks_changed)
+        fail(ErrorKind::usage, fmt::format("the run has {} processes so far, not {}", latest_->ranks, ranks_.count()),
+             folder_.string(), "start as many, or go on with another number by --ranks-changed");
     }
     if (request_.stop_at) settings.train.steps = *request_.stop_at;
     return settings;
   }
 
-  void check_data() const {
-    if (sampler_.batch() < settings_.train.batch)
-      warn(fmt::format("{} slices are fewer than train.batch = {}: every step takes them all", slices_.count(),
-                       settings_.train.batch));
+  void check_data() {
+    ranks_.require_equal(slices_.fingerprint(), "has other training data than rank 0",
+                         "give all processes the same stacks");
+    if (sampler_.batch() < settings_.train.batch && ranks_.first())
+      warn(sampler_.step_size() == slices_.count()
+               ? fmt::format("{} slices are fewer than train.batch = {}: every step takes them all", slices_.count(),
+                             settings_.train.batch)
+               : fmt::format("{} slices are too few for {} batches of {}: each process takes {}", slices_.count(),
+                             ranks_.count(), settings_.train.batch, sampler_.batch()));
     if (latest_ && !latest_->fingerprint.empty() && latest_->fingerprint != slices_.fingerprint())
       fail(ErrorKind::usage, "the training data are not those that the run was begun with",
            request_.train.front().string(), "name the same stacks in the same order, or choose another --run");
@@ -163,8 +189,9 @@ class TrainRun {
       const fs::path file = find_vgg19(request_.vgg);
       gan_.vgg19.load(read_vgg19(file, static_cast<int>(settings_.loss.style_layers)), file.string());
     }
-    if (latest_) {
-      trainer_.set_state(restore(*latest_, checkpoint_path(folder_, latest_->step).string(), gan_));
+    TrainerState state;
+    if (latest_ && ranks_.first()) {
+      state = restore(*latest_, checkpoint_path(folder_, latest_->step).string(), gan_);
       calibration_ = latest_->calibration;
       score_ = latest_->score;
       latest_->weights.clear();
@@ -173,6 +200,8 @@ class TrainRun {
       const auto seed = static_cast<std::uint64_t>(settings_.train.seed);
       for (Parameters* p : {&gan_.generator, &gan_.disc_global, &gan_.disc_patch}) p->initialise(seed);
     }
+    ranks_.hand_out(gan_, state);
+    if (latest_) trainer_.set_state(state);
   }
 
   void say(const std::string& text) const {
@@ -184,9 +213,11 @@ class TrainRun {
     fmt::print(stderr, "{}\n", to_toml(settings_));
     std::size_t bytes = 0;
     for (const Buffer::Holding& held : Buffer::holdings()) bytes += held.bytes;
-    say(fmt::format("{} {} slices in batches of {}, {} steps an epoch; {:.1f} million parameters; {:.0f} MiB",
+    say(fmt::format("{} {} slices in batches of {}{}, {} steps an epoch; {:.1f} million parameters; {:.0f} MiB",
                     trainer_.state().step > 0 ? fmt::format("goes on from step {}:", trainer_.state().step) : "begins:",
-                    slices_.count(), sampler_.batch(), sampler_.steps_per_epoch(),
+                    slices_.count(), sampler_.batch(),
+                    ranks_.count() > 1 ? fmt::format(" on each of {} processes", ranks_.count()) : "",
+                    sampler_.steps_per_epoch(),
                     static_cast<double>(gan_.generator.trainable_count() + gan_.disc_global.trainable_count() +
                                         gan_.disc_patch.trainable_count()) /
                         1e6,
@@ -203,46 +234,51 @@ class TrainRun {
   }
 
   // Takes down what is done and makes room for another step; with `all`, waits for every step under way.
-  void read(RunLog& log, Progress& progress, bool all) {
-    while (const std::optional<StepMetrics> m = trainer_.read(all || trainer_.full())) {
-      const Batch batch = take_down(*m, log, progress);
-      if (not_finite_ == most_not_finite) diverged(*m, batch, log, progress);
-    }
+  void read(Progress& progress, bool all) {
+    while (const std::optional<StepMetrics> m = trainer_.read(all || trainer_.full())) take_down(*m, progress);
   }
 
-  Batch take_down(const StepMetrics& m, RunLog& log, Progress& progress) {
-    const Batch batch = std::move(under_way_.front());
+  void take_down(const StepMetrics& m, Progress& progress) {
+    last_read_ = {m, std::move(under_way_.front())};
     under_way_.pop_front();
     const Clock::time_point now = Clock::now();
     const double step_ms = std::max(milliseconds(now - read_at_), 1e-3);
     read_at_ = now;
-    log.step(m.step, m, {step_ms, batch.wait_ms}, sampler_.batch());
+    if (log_) log_->step(m.step, m, {step_ms, last_read_.batch.wait_ms}, sampler_.step_size());
     not_finite_ = m.finite ? 0 : not_finite_ + 1;
+    diverged_ |= not_finite_ == most_not_finite;
     if (!m.finite)
       progress.note(fmt::format("ipamedgan: warning: step {} is not finite, its update was skipped", m.step));
     if (m.finite || not_finite_ < most_not_finite)
       progress.update(m.step,
                       fmt::format("total {:.4g}, l1 {:.4g}, D {:.3g}/{:.3g}", m.total, m.l1, m.d_global, m.d_patch));
-    return batch;
   }
 
-  // A step that is not finite changed nothing; a few in a row will not mend themselves. The steps after it that are
-  // already under way are read first: the report is of the last.
-  [[noreturn]] void diverged(StepMetrics m, Batch batch, RunLog& log, Progress& progress) {
-    while (const std::optional<StepMetrics> next = trainer_.read(true)) {
-      m = *next;
-      batch = take_down(m, log, progress);
-    }
+  // A step that is not finite changed nothing; a few in a row will not mend themselves. The report is of the last of
+  // the steps that were under way.
+  [[noreturn]] void diverged() {
     const fs::path report = folder_ / "post_mortem.json";
-    write_post_mortem(report, trainer_, gan_, m, batch.slices);
+    if (ranks_.first()) write_post_mortem(report, trainer_, gan_, last_read_.metrics, last_read_.batch.slices);
+    ranks_.wait();
     fail(ErrorKind::numerical, fmt::format("{} steps in a row were not finite", most_not_finite), report.string(),
          "lower train.lr or the loss weights; the last checkpoint is sound");
   }
 
-  void validate(RunLog& log, Progress& progress) {
+  // What the first rank does between two steps.
+  void keep(std::int64_t step, bool validates, bool saves, Progress& progress) {
+    const Image8 pictures = saves ? pictures_of(trainer_) : Image8{};  // before validation takes the arena
+    if (validates) validate(progress);
+    if (!saves) return;
+    log_->pictures(step, pictures);
+    log_->sync();
+    save(checkpoint_path(folder_, step));
+    prune_checkpoints(folder_, step, static_cast<int>(settings_.checkpoint.keep));
+  }
+
+  void validate(Progress& progress) {
     const ValidationResult r = validation_->run();
     const std::int64_t step = trainer_.state().step;
-    log.validation(step, r, static_cast<int>(slices_.size()));
+    log_->validation(step, r, static_cast<int>(slices_.size()));
     score_ = r.psnr_mask;
     calibration_ = {{"change_threshold", r.change_threshold}, {"false_change", r.false_change}};
     const bool best = !best_ || r.psnr_mask > *best_;
@@ -260,7 +296,8 @@ class TrainRun {
     Checkpoint c;
     snapshot(gan_, trainer_.state(), c);
     c.epoch = c.step / sampler_.steps_per_epoch();
-    c.sample = c.step % sampler_.steps_per_epoch() * sampler_.batch();
+    c.sample = c.step % sampler_.steps_per_epoch() * sampler_.step_size();
+    c.ranks = ranks_.count();
     c.settings = to_toml(settings_);
     c.fingerprint = slices_.fingerprint();
     c.version = IPA_VERSION;
@@ -277,8 +314,9 @@ class TrainRun {
   }
 
   const TrainRequest& request_;
+  Ranks& ranks_;
   fs::path folder_;
-  RunLock lock_;
+  std::optional<RunLock> lock_;  // on the first rank, as is all that has to do with files
   std::optional<Checkpoint> latest_;
   Settings settings_;
   SliceSet slices_;
@@ -291,20 +329,27 @@ class TrainRun {
   std::optional<double> best_, score_;
   std::map<std::string, double> calibration_;
   std::int64_t total_ = 0;
+  std::optional<RunLog> log_;
   std::deque<Batch> under_way_;
+  struct {
+    StepMetrics metrics;
+    Batch batch;
+  } last_read_;
   Clock::time_point read_at_;  // of the last step read, or of the end of what stood between two steps
   static constexpr int most_not_finite = 5;
   int not_finite_ = 0;
+  bool diverged_ = false;
   TrainOutcome outcome_;
 };
 
 }  // namespace
 
 TrainOutcome train(const TrainRequest& request) {
+  Ranks ranks(request.place, fingerprint_of(request), request.device);
   // Before a run folder is made for nothing.
   for (const fs::path& stack : request.train) StackReader{stack};
-  if (request.val) StackReader{*request.val};
-  return TrainRun(request).run();
+  if (request.val && ranks.first()) StackReader{*request.val};
+  return TrainRun(request, ranks).run();
 }
 
 }  // namespace ipa

@@ -7,6 +7,7 @@
 
 #include "apps/settings.h"
 #include "engine/device.h"
+#include "engine/launch_place.h"
 
 namespace ipa {
 
@@ -18,8 +19,10 @@ struct TrainRequest {
   bool settings_given = false;          // else a run that goes on keeps its own
   std::optional<std::int64_t> seed;     // laid over the settings
   std::optional<std::int64_t> stop_at;  // --steps
+  bool ranks_changed = false;           // let a run go on with another number of processes
   bool shared_subjects = false;         // let validation have subjects of the training
   bool quiet = false;
+  std::optional<LaunchPlace> place;  // among several processes; all get the same request
   Device device;
 };
 
@@ -29,6 +32,7 @@ struct TrainOutcome {
   double seconds = 0;
 };
 
+// Over several processes (apps/ranks.h) only the first writes into the folder, and all end alike.
 // Throws ErrorKind::stopped after a signal (state saved), ErrorKind::numerical when several steps in a row are not
 // finite.
 TrainOutcome train(const TrainRequest& request);

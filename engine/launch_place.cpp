@@ -77,6 +77,8 @@ const Names open_mpi{"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
 LaunchPlace by_torchrun(const Variables& v) {
   LaunchPlace p = place_of(v, torchrun);
   meet_at_master(v, p);
+  if (v.text("TORCHELASTIC_USE_AGENT_STORE") == "True")  // torchrun itself listens at MASTER_PORT
+    p.port = port_of(v.text("MASTER_PORT") + "." + v.text("TORCHELASTIC_RUN_ID"));
   if (v.has(open_mpi.rank)) {  // mpirun with RANK handed on to all: one of the two is wrong
     const LaunchPlace other = place_of(v, open_mpi);
     if (other.rank != p.rank || other.size != p.size)

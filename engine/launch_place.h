@@ -6,6 +6,8 @@
 //   Slurm's srun             SLURM_PROCID, SLURM_STEP_NUM_TASKS, SLURM_LOCALID  the same if set; else the first host
 //                            (or SLURM_NTASKS)                                  of SLURM_STEP_NODELIST, a port by job
 //                            id
+//
+// Where torchrun listens at MASTER_PORT itself (TORCHELASTIC_USE_AGENT_STORE=True), at a port made of that one.
 #pragma once
 
 #include <functional>

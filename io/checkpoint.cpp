@@ -39,6 +39,7 @@ void write_content(hdf5::File& file, const Checkpoint& c) {
   file.set_number("/", "step", c.step);
   file.set_number("/", "epoch", c.epoch);
   file.set_number("/", "sample", c.sample);
+  file.set_number("/", "ranks", c.ranks);
   file.set_text("/", "settings", c.settings);
   file.set_text("/", "fingerprint", c.fingerprint);
   file.set_text("/", "version", c.version);
@@ -96,6 +97,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, bool with_adam) {
   c.step = integer(file, "/", "step");
   c.epoch = integer(file, "/", "epoch");
   c.sample = integer(file, "/", "sample");
+  if (file.has_attribute("/", "ranks")) c.ranks = integer(file, "/", "ranks");
   c.settings = file.text("/", "settings");
   c.fingerprint = file.text("/", "fingerprint");
   c.version = file.text("/", "version");

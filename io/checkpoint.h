@@ -4,7 +4,8 @@
 //   /adam/<network>/{m,v}          f32 (count); attribute `steps` of the group: the updates made
 //   /weight_names, /adam_networks  fixed-length strings: the order, which an HDF5 group does not keep
 //   /calibration                   a double attribute per figure
-//   attributes of /                format, step, epoch, sample, settings, fingerprint, version, created, score (if any)
+//   attributes of /                format, step, epoch, sample, ranks, settings, fingerprint, version, created,
+//                                  score (if any)
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,7 @@ struct Checkpoint {
   int64_t step = 0;                           // steps done
   int64_t epoch = 0;                          // and the position from which the next one draws:
   int64_t sample = 0;                         // samples of this epoch used already
+  int64_t ranks = 1;                          // processes that trained together; files older than these say nothing
   std::string settings;                       // effective settings, TOML
   std::string fingerprint;                    // of the training data; empty after `import`
   std::string version;                        // of the program that wrote it

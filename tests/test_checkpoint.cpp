@@ -26,6 +26,7 @@ ipa::Checkpoint sample(int64_t step) {
   c.step = step;
   c.epoch = 3;
   c.sample = 16;
+  c.ranks = 4;
   c.settings = "[train]\nseed = 0  # é\n";
   c.fingerprint = "0123456789abcdef";
   c.version = "0.1.0";

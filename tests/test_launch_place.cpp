@@ -51,6 +51,11 @@ const Variables master{{"MASTER_ADDR", "10.0.0.1"}, {"MASTER_PORT", "4000"}};
 TEST_CASE("each launcher's variables give rank, size and meeting place") {
   CHECK(text({}) == "none");
   CHECK(text(torchrun) == "torchrun 5/8 local 1 at n1:29500");
+  const auto elastic =
+      place(with(torchrun, {{"TORCHELASTIC_USE_AGENT_STORE", "True"}, {"TORCHELASTIC_RUN_ID", "none"}}));
+  CHECK(elastic->host == "n1");
+  CHECK((elastic->port >= 15000 && elastic->port < 30000));  // that agent listens at MASTER_PORT itself
+  CHECK(text(with(torchrun, {{"TORCHELASTIC_USE_AGENT_STORE", "False"}})) == text(torchrun));
   CHECK(text(with(mpirun, master)) == "Open MPI 1/2 local 1 at 10.0.0.1:4000");
   CHECK(text(with(srun, master)) == "Slurm 3/4 local 1 at 10.0.0.1:4000");
   CHECK(text(with(with(srun, master), {{"SLURM_STEP_NUM_TASKS", "6"}})) == "Slurm 3/6 local 1 at 10.0.0.1:4000");
