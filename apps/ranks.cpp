@@ -76,8 +76,7 @@ void Ranks::hand_out(Gan& gan, TrainerState& state) {
     w.number(bits(n));
   const std::string text = from_first(w.take());
   Reader r(text);
-  for (std::int64_t* n : {&state.step, &state.adam_generator, &state.adam_global, &state.adam_patch})
-    *n = integer(r);
+  for (std::int64_t* n : {&state.step, &state.adam_generator, &state.adam_global, &state.adam_patch}) *n = integer(r);
   require(r.ok, "ranks: rank 0's state is damaged");
 }
 
