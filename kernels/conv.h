@@ -3,7 +3,9 @@
 // (conv_onednn.cpp), whose algorithm and layouts are chosen by shape; on CUDA by cuDNN (cuda/conv_cudnn.cpp).
 //   forward  y[n,i,j,o]  = a(sum x[n, i stride - pad + r dilation, j ..., c] w[o,r,s,c] + bias[o])
 //   dgrad    dx = d<dy, forward>/dx without bias and activation; wgrad dw likewise
-// FLOPs: 2 * (elements of y) * kh * kw * Ci for each of the three.
+// FLOPs: 2 * (elements of y) * kh * kw * Ci for each of the three. Bytes: x, w and y once. On an H200 (4.3 TB/s,
+// 790 TFLOP/s in bf16) 3x3, 24 to 32 channels of 16 x 256 x 256 need at least 0.027 ms for 117 MB, 0.018 for 14.5
+// GFLOP.
 #pragma once
 
 #include <cstddef>

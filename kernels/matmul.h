@@ -12,7 +12,8 @@
 namespace ipa {
 
 // For each of `batch`: c (m,n) = alpha a b, with a (m,k), or (k,m) where `transpose_a`, and b (k,n). On CUDA every
-// matrix must lie at a multiple of 16 bytes. FLOPs: 2 batch m n k.
+// matrix must lie at a multiple of 16 bytes. FLOPs: 2 batch m n k; bytes: every matrix once (16 times 65536 x 64 by 64
+// x 64 in bf16: 268 MB, 0.06 ms on an H200 at 4.3 TB/s).
 struct MatmulGeometry {
   std::int64_t batch, m, n, k;
   bool transpose_a = false;
