@@ -6,9 +6,9 @@
 
 namespace {
 
-// libgomp's threads spin at every barrier for as long as milliseconds: on a machine that is busy with other work each small kernel
-// then waits for a thread that is not running (seen: 20 times slower). A thousand turns cost nothing on an idle one. libgomp reads
-// this when it is loaded, so the program starts itself again.
+// libgomp's threads spin at every barrier for as long as milliseconds: on a machine that is busy with other work each
+// small kernel then waits for a thread that is not running (seen: 20 times slower). A thousand turns cost nothing on an
+// idle one. libgomp reads this when it is loaded, so the program starts itself again.
 void shorten_spinning(char** argv) {
   for (const char* set : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"})
     if (std::getenv(set)) return;

@@ -32,7 +32,7 @@ struct Plan {
   std::vector<Step> steps;  // nodes that an output or a state depends on, in the graph's order
   std::vector<Storage> storages;
   std::vector<int> storage_of;     // by value id; -1: a state, or a result nothing needs
-  std::vector<Value> inputs;         // of the graph
+  std::vector<Value> inputs;       // of the graph
   std::size_t arena_bytes = 0;     // what the program allocates
   std::size_t unshared_bytes = 0;  // what it would be without sharing
   int in_place = 0;                // values that took over another's memory

@@ -1,6 +1,6 @@
-// Runs the device code of every op, under the emulator (test_emulated_ops) or on a GPU (test_cuda_ops), on the cases that
-// test the CPU's. `test_emulated_ops "[ops]" -c <case name>` runs one; the environment's IPA_CASES, a part of their
-// names, selects some.
+// Runs the device code of every op, under the emulator (test_emulated_ops) or on a GPU (test_cuda_ops), on the cases
+// that test the CPU's. `test_emulated_ops "[ops]" -c <case name>` runs one; the environment's IPA_CASES, a part of
+// their names, selects some.
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
@@ -47,8 +47,8 @@ void check_case(const OpCase& c, DType activations, double tolerance) {
   for (const unsigned schedule : {1, 2}) {
     INFO("schedule " << schedule);
     set_schedule(schedule);
-    const CaseResult again =
-        run_case(c, inputs, differentiable, seed, {.share = false, .device = device_under_test, .activations = activations});
+    const CaseResult again = run_case(c, inputs, differentiable, seed,
+                                      {.share = false, .device = device_under_test, .activations = activations});
     CHECK(same_bits(again.outputs, emulated.outputs));
     CHECK(same_bits(again.gradients, emulated.gradients));
   }
