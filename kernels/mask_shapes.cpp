@@ -11,8 +11,8 @@ constexpr double pi = 3.14159265358979;
 // Positions of further strokes and ellipses, relative to the centre.
 double nearby(RandomSequence& random) { return random.uniform(-40.0f, 40.0f); }
 
-Shape brush(RandomSequence& random) {
-  Shape shape;
+MaskShape brush(RandomSequence& random) {
+  MaskShape shape;
   const std::uint32_t strokes = 1 + random.below(3);
   for (std::uint32_t stroke = 0; stroke < strokes; ++stroke) {
     double x = nearby(random), y = nearby(random), heading = random.uniform(0, 2 * pi);
@@ -30,7 +30,7 @@ Shape brush(RandomSequence& random) {
   return shape;
 }
 
-Shape blob(RandomSequence& random) {
+MaskShape blob(RandomSequence& random) {
   Blob b{random.uniform(14.0f, 32.0f), {}, {}};
   for (std::size_t k = 0; k < b.amplitude.size(); ++k) {
     b.amplitude[k] = random.uniform(0.0f, 0.35f) / double(k + 1);
@@ -39,8 +39,8 @@ Shape blob(RandomSequence& random) {
   return {{}, {}, {b}};
 }
 
-Shape ellipses(RandomSequence& random) {
-  Shape shape;
+MaskShape ellipses(RandomSequence& random) {
+  MaskShape shape;
   const std::uint32_t count = 1 + random.below(4);
   for (std::uint32_t i = 0; i < count; ++i) {
     const double x = nearby(random), y = nearby(random);
@@ -92,7 +92,7 @@ Box bounds(const Blob& b) {
 
 }  // namespace
 
-Shape random_shape(ShapeKind kind, RandomSequence& random) {
+MaskShape random_shape(ShapeKind kind, RandomSequence& random) {
   switch (kind) {
     case ShapeKind::brush:
       return brush(random);
@@ -104,7 +104,7 @@ Shape random_shape(ShapeKind kind, RandomSequence& random) {
   return {};
 }
 
-int rasterize(const Shape& shape, double scale, double x, double y, int size, std::span<std::uint8_t> canvas) {
+int rasterize(const MaskShape& shape, double scale, double x, double y, int size, std::span<std::uint8_t> canvas) {
   std::fill(canvas.begin(), canvas.end(), std::uint8_t{0});
   int count = 0;
   const auto limit = [&](double position) { return static_cast<int>(std::clamp(position, 0.0, double(size - 1))); };

@@ -26,7 +26,7 @@ struct Blob {
   std::array<double, 5> amplitude, phase;
 };
 
-struct Shape {
+struct MaskShape {
   std::vector<Capsule> capsules;
   std::vector<Ellipse> ellipses;
   std::vector<Blob> blobs;
@@ -34,10 +34,10 @@ struct Shape {
 
 // brush: 1-3 strokes of 2-6 segments, 8-36 long, 6-16 wide, turning by up to 108 degrees; blob: mean radius 14-32;
 // ellipses: 1-4 with semi-axes 6-26. Later strokes and ellipses start within 40 of the centre.
-Shape random_shape(ShapeKind kind, RandomSequence& random);
+MaskShape random_shape(ShapeKind kind, RandomSequence& random);
 
 // Sets the pixels of a size x size canvas whose centre lies in the shape, enlarged by `scale` and centred on (x, y), to
 // 1, the others to 0; what falls off the canvas is cut. Returns the number of pixels set.
-int rasterize(const Shape& shape, double scale, double x, double y, int size, std::span<std::uint8_t> canvas);
+int rasterize(const MaskShape& shape, double scale, double x, double y, int size, std::span<std::uint8_t> canvas);
 
 }  // namespace ipa

@@ -75,7 +75,7 @@ std::vector<Target> targets(MaskSplit split, int count, int size, std::uint64_t 
 // 1/16 from the border. False where the shape cannot be used.
 bool try_mask(const Target& target, int size, RandomSequence& random, std::vector<std::uint8_t>& canvas,
               std::span<std::uint8_t> out) {
-  const Shape shape = random_shape(target.kind, random);
+  const MaskShape shape = random_shape(target.kind, random);
   const double unit = size / 256.0, middle = size / 2.0;
   const double x = middle + random.uniform(), y = middle + random.uniform();
   double small = 0.5 * unit, large = 2 * unit;  // keeps strokes and blobs near their natural width

@@ -115,8 +115,8 @@ TEST_CASE("sizes and counts out of bounds are usage errors", "[masks]") {
 TEST_CASE("shapes are rasterised by pixel centres and scale with the square of the scale", "[masks]") {
   const int size = 200;
   Mask canvas(size * size);
-  const Shape circle{{}, {{0, 0, 20, 20, 0.3f}}, {}}, bar{{{-30, 0, 30, 0, 5}}, {}, {}};
-  const Shape blob{{}, {}, {{20, {}, {}}}}, ellipse{{}, {{0, 0, 30, 10, 1.0f}}, {}};
+  const MaskShape circle{{}, {{0, 0, 20, 20, 0.3f}}, {}}, bar{{{-30, 0, 30, 0, 5}}, {}, {}};
+  const MaskShape blob{{}, {}, {{20, {}, {}}}}, ellipse{{}, {{0, 0, 30, 10, 1.0f}}, {}};
   const double pi = 3.14159265;
   CHECK(rasterize(circle, 1, 100, 100, size, canvas) == Approx(pi * 400).epsilon(0.01));
   CHECK(area(canvas) == rasterize(circle, 1, 100, 100, size, canvas));
