@@ -61,10 +61,11 @@ void Trainer::write_controls(double progress, std::span<const std::int64_t> slic
   const OptimizerOptions& o = options_.optimizer;
   const double lr = o.decay > 0 ? o.lr * std::pow(std::max(0.0, 1 - progress), o.decay) : o.lr;
   const LossOptions& loss = options_.loss;
-  std::vector<float> weights(static_cast<std::size_t>(graph_->weights.shape().c));
+  auto write = [to = mailbox_->outgoing()](std::size_t at, std::int64_t i, auto number) {  // number i of those at `at`
+    std::memcpy(to + at + static_cast<std::size_t>(i) * sizeof(number), &number, sizeof(number));
+  };
   auto set = [&](int first, std::int64_t count, double value) {
-    for (std::int64_t i = 0; first >= 0 && i < count; ++i)
-      weights[static_cast<std::size_t>(first + i)] = static_cast<float>(value);
+    for (std::int64_t i = 0; first >= 0 && i < count; ++i) write(weights_at_, first + i, static_cast<float>(value));
   };
   const double warm = loss.style_warmup > 0
                           ? std::min(1.0, static_cast<double>(enqueued_) / static_cast<double>(loss.style_warmup))
@@ -75,23 +76,20 @@ void Trainer::write_controls(double progress, std::span<const std::int64_t> slic
   set(graph_->first_perceptual, perceptual_layers, loss.perceptual);
   set(graph_->first_style, loss.style_layers, loss.style * warm);
   set(graph_->hole, 1, loss.hole);
-  const auto rate = static_cast<float>(lr);
-  std::memcpy(mailbox_->outgoing(), &rate, sizeof(rate));
-  std::memcpy(mailbox_->outgoing() + weights_at_, weights.data(), weights.size() * sizeof(float));
+  write(0, 0, static_cast<float>(lr));
   if (!graph_->slices) return;
   require(static_cast<std::int64_t>(slices.size()) == options_.batch,
           "trainer: a step takes as many slices as a batch");
-  const auto step = static_cast<std::int32_t>(enqueued_);
-  std::memcpy(mailbox_->outgoing() + step_at_, &step, sizeof(step));
-  std::vector<std::int32_t> order;
-  for (const std::int64_t slice : slices) {
+  write(step_at_, 0, static_cast<std::int32_t>(enqueued_));
+  for (std::int64_t i = 0; i < options_.batch; ++i) {
+    const std::int64_t slice = slices[static_cast<std::size_t>(i)];
     require(slice >= 0 && slice < graph_->slices.shape().n, "trainer: no such slice");
-    order.push_back(static_cast<std::int32_t>(slice));
+    write(order_at_, i, static_cast<std::int32_t>(slice));
   }
-  std::memcpy(mailbox_->outgoing() + order_at_, order.data(), order.size() * sizeof(std::int32_t));
 }
 
 void Trainer::enqueue(double progress, std::span<const std::int64_t> slices) {
+  require(!full(), "trainer: too many steps under way");
   if (comm_) comm_->alive();
   write_controls(progress, slices);
   mailbox_->before_step(stream_);
