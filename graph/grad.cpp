@@ -9,13 +9,40 @@
 namespace ipa {
 namespace {
 
-// PyTorch's version check: a gradient rule must not read a state that was mutated after the forward node read it.
-void check_versions(const Graph& graph, const Graph::Node& node) {
+// PyTorch's version check: whether a gradient rule still sees the states as the forward node read them.
+bool unchanged(const Graph& graph, const Graph::Node& node) {
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    require(!node.inputs[i] || node.op->mutates(static_cast<int>(i)) ||
-                graph.info(node.inputs[i]).versions == node.versions[i],
-            "grad: a state read by " + node.op->name() + " was changed since; differentiate before updating it");
+    if (node.inputs[i] && !node.op->mutates(static_cast<int>(i)) &&
+        graph.info(node.inputs[i]).versions != node.versions[i])
+      return false;
+  return true;
 }
+
+// What the backward pass reads in place of a value of the forward pass: the same made once more, right before its first
+// reader, where its op calls that cheap and is differentiated too; then what it is made of is there anyway.
+class Recomputation {
+ public:
+  Recomputation(Graph& graph, std::vector<bool> differentiated)
+      : graph_(graph), differentiated_(std::move(differentiated)), made_(differentiated_.size()) {}
+
+  Value operator()(Value v) {
+    const auto id = static_cast<std::size_t>(v.id);
+    if (!v || id >= made_.size() || !differentiated_[id] || graph_.info(v).node < 0) return v;
+    if (!made_[id]) {
+      const Graph::Node node = graph_.nodes()[static_cast<std::size_t>(graph_.info(v).node)];  // a copy: the list grows
+      const auto o = std::find(node.outputs.begin(), node.outputs.end(), v) - node.outputs.begin();
+      const Value made =
+          unchanged(graph_, node) ? node.op->recompute(node.inputs, node.outputs, static_cast<int>(o)) : Value{};
+      made_[id] = made ? made : v;
+    }
+    return made_[id];
+  }
+
+ private:
+  Graph& graph_;
+  std::vector<bool> differentiated_;  // by value id
+  std::vector<Value> made_;
+};
 
 }  // namespace
 
@@ -41,6 +68,7 @@ std::vector<Value> grad(Value loss, Values wrt, const GradOptions& options) {
       for (const Value& v : node.outputs) needs[static_cast<std::size_t>(v.id)] = true;
   }
 
+  const Graph::Reading reading(graph, Recomputation(graph, needs));
   std::vector<Value> gradient(needs.size());
   gradient[static_cast<std::size_t>(loss.id)] = constant(graph, {scalar_shape}, options.seed);
   std::vector<bool> told(wrt.size(), !options.on_ready);
@@ -66,7 +94,8 @@ std::vector<Value> grad(Value loss, Values wrt, const GradOptions& options) {
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
       needed.push_back(node.inputs[i] && !node.op->mutates(static_cast<int>(i)) &&
                        needs[static_cast<std::size_t>(node.inputs[i].id)]);
-    check_versions(graph, node);
+    require(unchanged(graph, node),
+            "grad: a state read by " + node.op->name() + " was changed since; differentiate before updating it");
     const Graph::Scope scope(graph, "d " + node.scope);
     const std::vector<Value> din = node.op->vjp(node.inputs, node.outputs, dout, needed);
     require(din.size() == node.inputs.size(), "vjp of " + node.op->name() + " must return one value per input");

@@ -23,6 +23,8 @@ Value Graph::state(std::string name, const TensorSpec& spec) {
 }
 
 std::vector<Value> Graph::apply(OpPtr op, std::vector<Value> inputs) {
+  if (instead_)
+    for (Value& v : inputs) v = instead_(v);
   std::vector<TensorSpec> specs;
   std::vector<int> versions;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

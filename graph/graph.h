@@ -47,6 +47,21 @@ class Graph {
   const std::vector<Info>& infos() const { return infos_; }
   const std::vector<Node>& nodes() const { return nodes_; }
 
+  // While it lives, what is appended reads instead(v) in place of each input v.
+  class Reading {
+   public:
+    Reading(Graph& graph, std::function<Value(Value)> instead) : graph_(graph) {
+      require(!graph.instead_, "readings of a graph do not nest");
+      graph.instead_ = std::move(instead);
+    }
+    ~Reading() { graph_.instead_ = {}; }
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+
+   private:
+    Graph& graph_;
+  };
+
   // Names what is appended while it lives; scopes nest.
   class Scope {
    public:
@@ -65,6 +80,7 @@ class Graph {
   std::vector<Info> infos_;
   std::vector<Node> nodes_;
   std::string scope_;
+  std::function<Value(Value)> instead_;
 };
 
 // Applies an op with one output.
@@ -81,6 +97,7 @@ struct GradOptions {
 };
 
 // Appends the gradient of the scalar `loss` with respect to each of `wrt`: none for a value that does not reach it.
+// What it reads of the forward pass is computed again where that is cheap (Op::recompute), so that it need not be kept.
 std::vector<Value> grad(Value loss, Values wrt, const GradOptions& options = {});
 
 std::string to_string(const Graph& graph);  // one line a node

@@ -66,6 +66,11 @@ class Op {
   // false or no gradient flows. dout[i] is none if output i does not reach the loss. Default: throws by name.
   virtual std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>& needs) const;
 
+  // Appends what makes output `o` once more, bit by bit, of the inputs and the small outputs (statistics), and returns
+  // it: none where that is not cheap. grad() has the backward pass read it, so that the output itself need not be kept.
+  // Only for an op whose gradient reads the same inputs: else these would be kept instead.
+  virtual Value recompute(Values /*in*/, Values /*out*/, int /*o*/) const { return {}; }
+
   // Whether output `o` may share the memory of input `i` when that dies here.
   virtual bool in_place(int /*i*/, int /*o*/) const { return false; }
 

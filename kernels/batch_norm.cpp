@@ -14,6 +14,13 @@ struct ForwardSpace {
   ForwardSpace(void* memory, const Shape& x) : scratch(memory), moments(scratch, x), norm(scratch, Lanes(x.c)) {}
 };
 
+struct RecomputeSpace {
+  Scratch scratch;
+  NormLanes norm;
+
+  RecomputeSpace(void* memory, const Shape& x) : scratch(memory), norm(scratch, Lanes(x.c)) {}
+};
+
 struct BackwardSpace {
   Scratch scratch;
   double* sums;  // (blocks, 2, C)
@@ -37,25 +44,37 @@ struct AffineSpace {
         shift(scratch.take<float>(Lanes(x.c).width())) {}
 };
 
+// y = a(norm(x)), the pass that the forward pass ends with.
+void normalise(const Tensor& y, const Tensor& x, const NormLanes& norm, Activation a) {
+  with_activation(a, [&](auto f) {
+    for_lanes(x.shape.pixels(), x.shape.c,
+              [=, px = x.f32(), py = y.f32()](std::int64_t at, std::int64_t lane, std::int64_t count) {
+#pragma omp simd
+                for (std::int64_t i = 0; i < count; ++i) py[at + i] = f.value(norm(px[at + i], lane + i));
+              });
+  });
+}
+
 void batch_norm_forward_cpu(Tensor y, Tensor mean, Tensor invstd, Tensor x, const NormParameters& p, Activation a,
                             void* workspace) {
   require(x.packed() && y.packed(), "batch_norm: tensors must be packed");
   const std::int64_t rows = x.shape.pixels(), channels = x.shape.c;
   const Lanes l(channels);
   const ForwardSpace space(workspace, x.shape);
-  const float* px = x.f32();
-  float* py = y.f32();
   parallel_blocks(rows, reduction_rows(channels), [&](std::int64_t b, std::int64_t first, std::int64_t last) {
-    space.moments.measure(b * channels, px, channels, first, last);
+    space.moments.measure(b * channels, x.f32(), channels, first, last);
   });
   finish_moments(mean, invstd, p, space.moments, rows);
   space.norm.fill(l, mean, invstd, p);
-  with_activation(a, [&](auto f) {
-    for_lanes(rows, channels, [=, norm = space.norm](std::int64_t at, std::int64_t lane, std::int64_t count) {
-#pragma omp simd
-      for (std::int64_t i = 0; i < count; ++i) py[at + i] = f.value(norm(px[at + i], lane + i));
-    });
-  });
+  normalise(y, x, space.norm, a);
+}
+
+void batch_norm_recompute_cpu(Tensor y, Tensor x, Tensor mean, Tensor invstd, const NormParameters& p, Activation a,
+                              void* workspace) {
+  require(x.packed() && y.packed(), "batch_norm: tensors must be packed");
+  const RecomputeSpace space(workspace, x.shape);
+  space.norm.fill(Lanes(x.shape.c), mean, invstd, p);
+  normalise(y, x, space.norm, a);
 }
 
 void batch_norm_backward_cpu(Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dy, Tensor x, Tensor mean, Tensor invstd,
@@ -117,6 +136,9 @@ std::size_t batch_norm_workspace_bytes(Device device, const Shape& x) {
   if (device.is_cpu()) return ForwardSpace(nullptr, x).scratch.bytes();
   return static_cast<std::size_t>(ChannelGrid::for_sums(x).partial_sums(2) + 2 * x.c) * sizeof(double);
 }
+std::size_t batch_norm_recompute_workspace_bytes(Device device, const Shape& x) {
+  return device.is_cpu() ? RecomputeSpace(nullptr, x).scratch.bytes() : 0;
+}
 std::size_t batch_norm_gradient_workspace_bytes(Device device, const Shape& x) {
   if (device.is_cpu()) return BackwardSpace(nullptr, x).scratch.bytes();
   return static_cast<std::size_t>(ChannelGrid::for_sums(x).partial_sums(2)) * sizeof(double);
@@ -130,6 +152,13 @@ void batch_norm_forward(Stream& stream, Tensor y, Tensor mean, Tensor invstd, Te
   on_device(
       stream, [&] { batch_norm_forward_cpu(y, mean, invstd, x, p, a, workspace); },
       [&] { cuda::batch_norm_forward(stream, y, mean, invstd, x, p, a, workspace); });
+}
+
+void batch_norm_recompute(Stream& stream, Tensor y, Tensor x, Tensor mean, Tensor invstd, const NormParameters& p,
+                          Activation a, void* workspace) {
+  on_device(
+      stream, [&] { batch_norm_recompute_cpu(y, x, mean, invstd, p, a, workspace); },
+      [&] { cuda::batch_norm_recompute(stream, y, x, mean, invstd, p, a, workspace); });
 }
 
 void batch_norm_backward(Stream& stream, Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dy, Tensor x, Tensor mean,

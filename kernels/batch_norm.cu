@@ -20,6 +20,18 @@ void batch_norm_forward(Stream& stream, Tensor y, Tensor mean, Tensor invstd, Te
   });
 }
 
+void batch_norm_recompute(Stream& stream, Tensor y, Tensor x, Tensor mean, Tensor invstd, const NormParameters& p,
+                          Activation a, void*) {
+  require(x.spec() == y.spec(), "batch_norm: shapes or types differ");
+  const ChannelGrid map = ChannelGrid::for_map(x.shape);
+  with_storage(x, [&]<class T>(T*) {
+    with_activation(a, [&]<class G>(G g) {
+      launch_over(stream, map, 0, recompute_kernel<T, G>, data_of<T>(y), data_of<T>(x), NormVectors(p, mean, invstd),
+                  g);
+    });
+  });
+}
+
 void batch_norm_backward(Stream& stream, Tensor dx, Tensor dgamma, Tensor dbeta, Tensor dy, Tensor x, Tensor mean,
                          Tensor invstd, const NormParameters& p, Activation a, void* workspace) {
   require(x.spec() == dx.spec() && x.spec() == dy.spec(), "batch_norm gradient: shapes or types differ");

@@ -16,11 +16,9 @@ __global__ void __launch_bounds__(ChannelGrid::threads, 2) moments_kernel(double
   moments.store(parts, 2, 0, grid, thread);
 }
 
-// y = a(norm(x)), and the running statistics.
+// y = a(norm(x)), the pixels from the end.
 template <class T, class G>
-__global__ void __launch_bounds__(ChannelGrid::threads)
-    normalise_kernel(T* y, const T* x, NormVectors vectors, ChannelStatistics statistics, G g, ChannelGrid grid) {
-  if (blockIdx.x == 0 && blockIdx.y == 0) statistics.move();
+__device__ __forceinline__ void normalise(T* y, const T* x, const NormVectors& vectors, G g, const ChannelGrid& grid) {
   const ChannelThread thread(grid);
   const Norm8 norm(vectors, thread.channel);
   for (std::int64_t q = thread.first; q < grid.pixels; q += thread.stride) {
@@ -30,6 +28,20 @@ __global__ void __launch_bounds__(ChannelGrid::threads)
     zero_padding(v, grid.channels - thread.channel);
     store8(y + at, v);
   }
+}
+
+// The end of the forward pass: it moves the running statistics too.
+template <class T, class G>
+__global__ void __launch_bounds__(ChannelGrid::threads)
+    normalise_kernel(T* y, const T* x, NormVectors vectors, ChannelStatistics statistics, G g, ChannelGrid grid) {
+  if (blockIdx.x == 0 && blockIdx.y == 0) statistics.move();
+  normalise(y, x, vectors, g, grid);
+}
+
+template <class T, class G>
+__global__ void __launch_bounds__(ChannelGrid::threads)
+    recompute_kernel(T* y, const T* x, NormVectors vectors, G g, ChannelGrid grid) {
+  normalise(y, x, vectors, g, grid);
 }
 
 struct GradientAndInput {

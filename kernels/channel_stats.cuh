@@ -105,6 +105,13 @@ struct NormVectors {
         beta(p.beta.f32()),
         mean(mean_vector.f32()),
         invstd(invstd_vector.f32()) {}
+
+  __device__ NormVectors reread() const {  // gpu.h
+    NormVectors v = *this;
+    if (gamma != nullptr) v.gamma = ipa::reread(gamma);
+    v.beta = ipa::reread(beta), v.mean = ipa::reread(mean), v.invstd = ipa::reread(invstd);
+    return v;
+  }
 };
 struct Norm8 {
   Numbers8 mean, scale, shift;

@@ -56,6 +56,11 @@ __device__ T shuffle_xor(T value, int mask, Site site = {});
 template <class T>
 __device__ T shuffle_down(T value, unsigned delta, Site site = {});
 
+// p, of which the compiler knows nothing any more: what a loop reads through it is read anew in each turn, from the L1
+// cache, and holds no registers in between.
+template <class T>
+__device__ const T* reread(const T* p);
+
 // The sum over the warp, in all lanes, the same bits in each: pairs at distance 16, 8, 4, 2, 1.
 __device__ float warp_sum(float value, Site site = {});
 

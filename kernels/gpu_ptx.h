@@ -30,6 +30,12 @@ __device__ inline T shuffle_down(T value, unsigned delta, Site) {
   return __shfl_down_sync(0xffffffffu, value, delta);
 }
 
+template <class T>
+__device__ __forceinline__ const T* reread(const T* p) {
+  asm volatile("" : "+l"(p));
+  return p;
+}
+
 __device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
                                              Site) {
   asm volatile(

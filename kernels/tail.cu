@@ -1,6 +1,7 @@
 #include "kernels/tail.h"
 
 #include "kernels/tail.cuh"
+#include "kernels/tail_gradient.cuh"
 #include "kernels/tail_space.h"
 
 namespace ipa::cuda {
@@ -37,10 +38,9 @@ void check(const Tensor& y, const Tensor& pooled, const Tensor& shortcut) {
 
 }  // namespace
 
-void tail_forward(Stream& stream, Tensor y, Tensor pooled, Tensor r, Tensor statistics, Tensor shortcut,
+void tail_forward(Stream& stream, Tensor y, Tensor pooled, Tensor statistics, Tensor shortcut,
                   std::span<const Tensor> branch, const TailNorms& norms, Activation inner, void* workspace) {
   check(y, pooled, shortcut);
-  require(r.spec() == y.spec(), "tail: shapes or types differ");
   const CudaTailSpace space(workspace, y.shape);
   auto row = [&](std::int64_t k) { return tail_statistics_row(statistics, k); };
   const FinishInnerStatistics of_inner{{row(0), row(1), norms.shortcut, y.shape, space.shortcut},
@@ -48,28 +48,40 @@ void tail_forward(Stream& stream, Tensor y, Tensor pooled, Tensor r, Tensor stat
   const ChannelStatistics of_out(row(4), row(5), norms.out, y.shape, space.out);
   const NormVectors shortcut_norm(norms.shortcut, row(0), row(1)), branch_norm(norms.branch, row(2), row(3)),
       out_norm(norms.out, row(4), row(5));
-  with_kind(y, branch.size(), inner, pooled.data != nullptr,
-            [&]<class T, class F, int N, class W>(T*, F f, std::integral_constant<int, N>, W pixels) {
-              const Parts<T, N> parts(branch, y);
-              const ChannelGrid map = ChannelGrid::for_map(tail_items(y.shape, W::count > 1));
-              start(stream, space.sums, tail_moments_kernel<T, N>, space.parts, data_of<T>(shortcut), parts,
-                    space.sums);
-              finish_sums<4>(stream, space.parts, space.sums, of_inner);
-              start(stream, space.sums, tail_inner_kernel<T, F, N>, space.parts, data_of<T>(r), data_of<T>(shortcut),
-                    parts, shortcut_norm, branch_norm, of_inner, space.sums, f);
-              finish_sums<2>(stream, space.parts, space.sums, FinishStatistics{of_out});
-              start(stream, map, tail_out_kernel<T, W>, data_of<T>(y), data_of<T>(pooled), data_of<T>(r), out_norm,
-                    of_out, map, pixels);
+  with_kind(
+      y, branch.size(), inner, pooled.data != nullptr,
+      [&]<class T, class F, int N, class W>(T*, F f, std::integral_constant<int, N>, W pixels) {
+        const Parts<T, N> parts(branch, y);
+        const ChannelGrid map = ChannelGrid::for_map(tail_items(y.shape, W::count > 1));
+        start(stream, space.sums, tail_moments_kernel<T, N>, space.parts, data_of<T>(shortcut), parts, space.sums);
+        finish_sums<4>(stream, space.parts, space.sums, of_inner);
+        start(stream, space.sums, tail_inner_kernel<T, F, N>, space.parts, data_of<T>(y), data_of<T>(shortcut), parts,
+              shortcut_norm, branch_norm, of_inner, space.sums, f);
+        finish_sums<2>(stream, space.parts, space.sums, FinishStatistics{of_out});
+        start(stream, map, tail_out_kernel<T, W>, data_of<T>(y), data_of<T>(pooled), out_norm, of_out, map, pixels);
+      });
+}
+
+void tail_recompute(Stream& stream, Tensor y, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch,
+                    const TailNorms& norms, Activation inner, void*) {
+  check(y, {}, shortcut);
+  auto row = [&](std::int64_t k) { return tail_statistics_row(statistics, k); };
+  with_kind(y, branch.size(), inner, false,
+            [&]<class T, class F, int N>(T*, F f, std::integral_constant<int, N>, auto) {
+              const ChannelGrid map = ChannelGrid::for_map(y.shape);
+              launch(stream, blocks_of(map), ChannelGrid::threads, 0, tail_recompute_kernel<T, F, N>, data_of<T>(y),
+                     data_of<T>(shortcut), Parts<T, N>(branch, y), NormVectors(norms.shortcut, row(0), row(1)),
+                     NormVectors(norms.branch, row(2), row(3)), NormVectors(norms.out, row(4), row(5)), map, f);
             });
 }
 
 void tail_backward(Stream& stream, Tensor dshortcut, std::span<const Tensor> dbranch, const TailParameterGradients& d,
-                   const TailOutputGradients& from, Tensor r, Tensor statistics, Tensor shortcut,
-                   std::span<const Tensor> branch, const TailNorms& norms, Activation inner, void* workspace) {
+                   const TailOutputGradients& from, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch,
+                   const TailNorms& norms, Activation inner, void* workspace) {
   const Tensor& dy = from.dy;
   const bool pooled = from.dpooled.data != nullptr;
   check(dy, from.dpooled, shortcut);
-  require(r.spec() == dy.spec() && dshortcut.spec() == dy.spec(), "tail: shapes or types differ");
+  require(dshortcut.spec() == dy.spec(), "tail: shapes or types differ");
   const CudaTailGradientSpace space(workspace, dy.shape, pooled);
   const ChannelGrid map = ChannelGrid::for_map(tail_items(dy.shape, pooled));
   require(map.chunks == 1 || branch.size() == 1, "tail: too many channels to write side by side");
@@ -87,15 +99,13 @@ void tail_backward(Stream& stream, Tensor dshortcut, std::span<const Tensor> dbr
             [&]<class T, class F, int N, class W>(T*, F f, std::integral_constant<int, N>, W pixels) {
               const TailGradientSource<T> source{data_of<T>(dy), data_of<T>(from.dpooled), space.winners};
               const TailOperands<T, F, N, W> of{
-                  source, data_of<T>(r), data_of<T>(shortcut), Parts<T, N>(branch, dy), space.out, of_branch, pixels,
-                  f};
-              start(stream, space.out_sums, tail_out_sums_kernel<T, W>, space.parts, source, data_of<T>(r), of_out,
-                    space.out_sums, pixels);
+                  source, data_of<T>(shortcut), Parts<T, N>(branch, dy), of_shortcut, of_branch, space.out, pixels, f};
+              start(stream, space.out_sums, tail_out_sums_kernel<T, F, N, W>, space.parts, of, of_out, space.out_sums);
               finish_sums<2>(stream, space.parts, space.out_sums, finish_out);
-              start(stream, space.inner_sums, tail_inner_sums_kernel<T, F, N, W>, space.parts, of, of_shortcut.mean,
-                    space.inner_sums);
-              finish_sums<tail_inner_sums<F>>(stream, space.parts, space.inner_sums,
-                                              FinishInnerGradients<F>{finish_shortcut, finish_branch});
+              start(stream, space.inner_sums, tail_inner_sums_kernel<T, F, N, W>, space.parts, of, space.inner_sums);
+              finish_sums<tail_inner_sums<F>>(
+                  stream, space.parts, space.inner_sums,
+                  FinishInnerGradients<F>{finish_shortcut, finish_branch, space.out + 2 * dy.pitch});
               launch(stream, blocks_of(map), ChannelGrid::threads, N == 1 ? 0 : tail_gradient_shared_bytes<T>(map),
                      tail_gradient_kernel<T, F, N, W>, data_of<T>(dshortcut), Parts<T, N>(dbranch, dy), of,
                      space.shortcut, space.branch, map);

@@ -90,10 +90,11 @@ Value StepGraph::generator_loss(Value image, const StepOptions& options, bool fi
   append(l1, distances[0]);
   for (std::size_t i = 1; i < distances.size(); ++i) append(first_perceptual, distances[i]);
   if (loss.style > 0) {
-    const int layers = static_cast<int>(loss.style_layers);
-    if (first) target_features_ = vgg19_features(vgg_layers, target, layers);  // frozen: the same in every update
-    const std::vector<Value> made = vgg19_features(vgg_layers, image, layers);
-    for (std::size_t n = 0; n < made.size(); ++n) append(first_style, style_loss(made[n], target_features_[n]));
+    Vgg19Features of_image(vgg_layers, image), of_target(vgg_layers, target);
+    for (std::size_t n = 0; n < static_cast<std::size_t>(loss.style_layers); ++n) {
+      if (first) target_features_.push_back(of_target.next());  // frozen: the same in every update
+      append(first_style, style_loss(of_image.next(), target_features_[n]));
+    }
   }
   if (loss.hole > 0) append(hole, masked_l1_loss(image, target, mask));
   if (first) {

@@ -23,16 +23,19 @@ std::string vgg19_name(int index) {
 
 std::int64_t vgg19_channels(int index) { return std::min(64 << place(index).block, 512); }
 
+Value Vgg19Features::next() {
+  require(index_ < vgg19_convolutions, "vgg19: has 16 convolutions");
+  if (index_ > 0 && place(index_).index == 0) last_ = max_pool2(last_);
+  last_ = layers_.conv(last_, vgg19_name(index_), vgg19_channels(index_), 3, {.pad = 1}, relu_activation);
+  ++index_;
+  return last_;
+}
+
 std::vector<Value> vgg19_features(Layers& layers, Value x, int count) {
-  require(count >= 1 && count <= vgg19_convolutions, "vgg19: 1 to 16 convolutions");
-  std::vector<Value> features;
-  x = vgg_input(x);
-  for (int i = 0; i < count; ++i) {
-    if (i > 0 && place(i).index == 0) x = max_pool2(x);
-    x = layers.conv(x, vgg19_name(i), vgg19_channels(i), 3, {.pad = 1}, relu_activation);
-    features.push_back(x);
-  }
-  return features;
+  Vgg19Features features(layers, x);
+  std::vector<Value> first;
+  for (int i = 0; i < count; ++i) first.push_back(features.next());
+  return first;
 }
 
 }  // namespace ipa

@@ -65,6 +65,7 @@ TEST_CASE("every op agrees with its naive reference, in value and gradient", "[o
 
       const CaseResult result = run_case(c, inputs, differentiable, seed);
       CHECK(result.guards_intact);
+      CHECK(result.recomputed_same_bits);
       const std::vector<Array> expected = c.reference(inputs);
       REQUIRE(expected.size() == result.outputs.size());
       for (std::size_t k = 0; k < expected.size(); ++k) {

@@ -35,6 +35,27 @@ class BatchNormGradient final : public Op {
   Activation a_;
 };
 
+// x, mean, invstd, gamma or none, beta -> y
+class BatchNormRecompute final : public Op {
+ public:
+  explicit BatchNormRecompute(Activation a) : a_(a) {}
+  std::string name() const override { return "batch_norm recomputed"; }
+  std::vector<TensorSpec> infer(Specs in) const override { return {in[0]}; }
+  Launch prepare(Device device, Specs in, Specs) const override {
+    return {[a = a_](const Call& c) {
+              batch_norm_recompute(c.stream, c.out[0], c.in[0], c.in[1], c.in[2], {.gamma = c.in[3], .beta = c.in[4]},
+                                   a, c.workspace);
+            },
+            batch_norm_recompute_workspace_bytes(device, in[0].shape)};
+  }
+  Cost cost(Specs in, Specs) const override {
+    return {2 * size(in[0]), 4.0 * static_cast<double>(in[0].shape.elements())};
+  }
+
+ private:
+  Activation a_;
+};
+
 // x, gamma or none, beta, running mean, running variance -> y, mean, invstd
 class BatchNormOp final : public Op {
  public:
@@ -55,6 +76,10 @@ class BatchNormOp final : public Op {
     const std::vector<Value> d = in[0].graph->apply(std::make_shared<const BatchNormGradient>(a_),
                                                     {dout[0], in[0], out[1], out[2], in[1], in[2]});
     return {d[0], d[1], d[2], Value{}, Value{}};
+  }
+  Value recompute(Values in, Values out, int o) const override {
+    if (o != 0) return {};
+    return apply<BatchNormRecompute>(*in[0].graph, {in[0], out[1], out[2], in[1], in[2]}, a_);
   }
   bool in_place(int i, int o) const override { return i == 0 && o == 0; }
   bool mutates(int i) const override { return i >= 3; }

@@ -44,39 +44,62 @@ void check_vectors(const Kind& k, Specs vectors, std::int64_t channels) {
             std::string(k.name) + ": a parameter's shape is not (1, 1, 1, " + std::to_string(channels) + ")");
 }
 
-// dy, r, statistics, branch..., shortcut, then gamma or none and beta of shortcut, branch, out; if pooled, dpooled and
-// y
+// gamma or none and beta of shortcut, branch, out, as the ops on known statistics take them.
+TailNorms norms_of(std::span<const Tensor> p) {
+  return {.shortcut = {.gamma = p[0], .beta = p[1]},
+          .branch = {.gamma = p[2], .beta = p[3]},
+          .out = {.gamma = p[4], .beta = p[5]}};
+}
+
+// dy, statistics, branch..., shortcut, then gamma or none and beta of shortcut, branch, out; if pooled, dpooled and y
 // -> dbranch..., dshortcut, then dgamma and dbeta of shortcut, branch, out
 class TailGradient final : public Op {
  public:
   explicit TailGradient(const Kind& k) : kind_(k) {}
   std::string name() const override { return std::string(kind_.name) + " gradient"; }
   std::vector<TensorSpec> infer(Specs in) const override {
-    std::vector<TensorSpec> out(in.begin() + 3, in.begin() + 4 + static_cast<std::ptrdiff_t>(kind_.parts));
+    std::vector<TensorSpec> out(in.begin() + 2, in.begin() + 3 + static_cast<std::ptrdiff_t>(kind_.parts));
     out.insert(out.end(), 6, {vector_shape(in[0].shape.c)});
     return out;
   }
   Launch prepare(Device device, Specs in, Specs) const override {
     return {[k = kind_](const Call& c) {
-              const auto p = c.in.subspan(4 + k.parts);
+              const auto p = c.in.subspan(3 + k.parts);
               const auto d = c.out.subspan(1 + k.parts);
               TailOutputGradients from{.dy = c.in[0]};
               if (k.pooled) from = {c.in[0], p[6], p[7]};
               tail_backward(c.stream, c.out[k.parts], first(c.out, 0, k), {d[0], d[1], d[2], d[3], d[4], d[5]}, from,
-                            c.in[1], c.in[2], c.in[3 + k.parts], first(c.in, 3, k),
-                            {.shortcut = {.gamma = p[0], .beta = p[1]},
-                             .branch = {.gamma = p[2], .beta = p[3]},
-                             .out = {.gamma = p[4], .beta = p[5]}},
-                            k.inner, c.workspace);
+                            c.in[1], c.in[2 + k.parts], first(c.in, 2, k), norms_of(p), k.inner, c.workspace);
             },
             tail_gradient_workspace_bytes(device, in[0].shape, kind_.pooled)};
   }
   bool in_place(int i, int o) const override {
-    return o <= static_cast<int>(kind_.parts) && (i <= 1 || i == 3 + o);  // dy, r, or what the gradient belongs to
+    return o <= static_cast<int>(kind_.parts) && (i == 0 || i == 2 + o);  // dy, or what the gradient belongs to
   }
   Cost cost(Specs in, Specs) const override {
-    return {(kind_.pooled ? 12.75 : 12) * static_cast<double>(in[0].bytes()),
-            50 * static_cast<double>(in[0].shape.elements())};
+    return {(kind_.pooled ? 11.75 : 11) * static_cast<double>(in[0].bytes()),
+            60 * static_cast<double>(in[0].shape.elements())};
+  }
+
+ private:
+  Kind kind_;
+};
+
+// statistics, branch..., shortcut, then gamma or none and beta of shortcut, branch, out -> y
+class TailRecompute final : public Op {
+ public:
+  explicit TailRecompute(const Kind& k) : kind_(k) {}
+  std::string name() const override { return std::string(kind_.name) + " recomputed"; }
+  std::vector<TensorSpec> infer(Specs in) const override { return {in[1 + kind_.parts]}; }
+  Launch prepare(Device device, Specs, Specs out) const override {
+    return {[k = kind_](const Call& c) {
+              tail_recompute(c.stream, c.out[0], c.in[0], c.in[1 + k.parts], first(c.in, 1, k),
+                             norms_of(c.in.subspan(2 + k.parts)), k.inner, c.workspace);
+            },
+            tail_recompute_workspace_bytes(device, out[0].shape)};
+  }
+  Cost cost(Specs, Specs out) const override {
+    return {3 * static_cast<double>(out[0].bytes()), 10 * static_cast<double>(out[0].shape.elements())};
   }
 
  private:
@@ -88,7 +111,7 @@ struct NormAttributes {
 };
 
 // branch..., shortcut, then gamma or none, beta, running mean and variance of shortcut, branch, out
-// -> y, r, statistics, and y pooled if wanted
+// -> y, statistics, and y pooled if wanted
 class Tail final : public Op {
  public:
   Tail(const Kind& k, const std::array<NormAttributes, 3>& norms) : kind_(k), norms_(norms) {}
@@ -97,7 +120,7 @@ class Tail final : public Op {
     check_branch(kind_, in);
     const TensorSpec& y = in[kind_.parts];
     check_vectors(kind_, in.subspan(kind_.parts + 1), y.shape.c);
-    std::vector<TensorSpec> out{y, y, {tail_statistics_shape(y.shape.c)}};
+    std::vector<TensorSpec> out{y, {tail_statistics_shape(y.shape.c)}};
     if (kind_.pooled) out.push_back(pooled_spec(kind_, y));
     return out;
   }
@@ -107,7 +130,7 @@ class Tail final : public Op {
                 const auto p = c.in.subspan(k.parts + 1 + 4 * i, 4);
                 return NormParameters{p[0], p[1], p[2], p[3], norms[i].eps, norms[i].momentum};
               };
-              tail_forward(c.stream, c.out[0], k.pooled ? c.out[3] : Tensor{}, c.out[1], c.out[2], c.in[k.parts],
+              tail_forward(c.stream, c.out[0], k.pooled ? c.out[2] : Tensor{}, c.out[1], c.in[k.parts],
                            first(c.in, 0, k), {norm(0), norm(1), norm(2)}, k.inner, c.workspace);
             },
             tail_workspace_bytes(device, out[0].shape)};
@@ -115,15 +138,17 @@ class Tail final : public Op {
   std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>&) const override {
     Graph& graph = *in[0].graph;
     auto gradient_of = [&](std::size_t o) { return dout[o] ? dout[o] : constant(graph, out[o].spec(), 0); };
-    std::vector<Value> from{gradient_of(0), out[1], out[2]};
-    from.insert(from.end(), in.begin(), in.begin() + static_cast<std::ptrdiff_t>(kind_.parts) + 1);
-    for (std::size_t i = kind_.parts + 1; i < in.size(); i += 4) from.insert(from.end(), {in[i], in[i + 1]});
-    if (kind_.pooled) from.insert(from.end(), {gradient_of(3), out[0]});
+    std::vector<Value> from = known(in, out);
+    from.insert(from.begin(), gradient_of(0));
+    if (kind_.pooled) from.insert(from.end(), {gradient_of(2), out[0]});
     const std::vector<Value> d = graph.apply(std::make_shared<const TailGradient>(kind_), std::move(from));
     std::vector<Value> result(d.begin(), d.begin() + static_cast<std::ptrdiff_t>(kind_.parts) + 1);
     for (std::size_t i = kind_.parts + 1; i < d.size(); i += 2)
       result.insert(result.end(), {d[i], d[i + 1], Value{}, Value{}});
     return result;
+  }
+  Value recompute(Values in, Values out, int o) const override {
+    return o == 0 ? apply<TailRecompute>(*in[0].graph, known(in, out), kind_) : Value{};
   }
   bool mutates(int i) const override {
     const int p = i - static_cast<int>(kind_.parts) - 1;
@@ -135,6 +160,14 @@ class Tail final : public Op {
   }
 
  private:
+  // What the other passes take: statistics, branch..., shortcut, the norms' parameters.
+  std::vector<Value> known(Values in, Values out) const {
+    std::vector<Value> all{out[1]};
+    all.insert(all.end(), in.begin(), in.begin() + static_cast<std::ptrdiff_t>(kind_.parts) + 1);
+    for (std::size_t i = kind_.parts + 1; i < in.size(); i += 4) all.insert(all.end(), {in[i], in[i + 1]});
+    return all;
+  }
+
   Kind kind_;
   std::array<NormAttributes, 3> norms_;
 };
@@ -174,7 +207,7 @@ std::vector<Value> tail(const Kind& k, std::vector<Value> in, const BatchNorm& s
       {{shortcut.eps, shortcut.momentum}, {branch.eps, branch.momentum}, {out.eps, out.momentum}}};
   Graph& graph = *in[0].graph;
   const std::vector<Value> made = graph.apply(std::make_shared<const Tail>(k, norms), std::move(in));
-  return k.pooled ? std::vector<Value>{made[0], made[3]} : std::vector<Value>{made[0]};
+  return k.pooled ? std::vector<Value>{made[0], made[2]} : std::vector<Value>{made[0]};
 }
 
 }  // namespace

@@ -39,6 +39,11 @@ T shuffle_down(T value, unsigned delta, Site site) {
   return __shfl_down_sync(0xffffffffu, value, delta, site);
 }
 
+template <class T>
+const T* reread(const T* p) {
+  return p;
+}
+
 template <int N>
 void wait_copies() {
   emulation::wait_copies(N);

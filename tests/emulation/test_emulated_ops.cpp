@@ -40,6 +40,7 @@ void check_case(const OpCase& c, DType activations, double tolerance) {
   const RunOptions options{.device = device_under_test, .activations = activations, .runs = 3};
   const CaseResult emulated = run_case(c, inputs, differentiable, seed, options);
   CHECK(emulated.guards_intact);
+  CHECK(emulated.recomputed_same_bits);
   CHECK(emulated.padding_zero);
   check_close("output", emulated.outputs, c.reference(inputs), std::max(tolerance, c.tolerance));
   check_close("gradient", emulated.gradients, cpu.gradients, std::max(tolerance, c.tolerance));

@@ -47,6 +47,7 @@ bool padding_zero(const Tensor& t) {
 struct Built {
   Graph graph;
   std::vector<Value> in, out, dx, seeds;
+  std::vector<Value> first, again;  // what can be recomputed, and recomputed
   std::vector<Buffer> buffers;
   Program::Bindings bindings;
 };
@@ -60,6 +61,14 @@ void build(Built& b, const OpCase& c, bool gradients, const RunOptions& options)
     b.bindings[b.in.back().id] = b.buffers.back().tensor(spec);
   }
   b.out = c.build(b.graph, b.in);
+  for (std::size_t n = 0, count = b.graph.nodes().size(); n < count; ++n) {
+    const Graph::Node node = b.graph.nodes()[n];  // a copy: the list grows
+    for (std::size_t o = 0; o < node.outputs.size(); ++o)
+      if (const Value again = node.op->recompute(node.inputs, node.outputs, static_cast<int>(o))) {
+        b.first.push_back(node.outputs[o]);
+        b.again.push_back(again);
+      }
+  }
   if (!gradients) return;
   Value loss;
   for (const Value& v : b.out) {
@@ -103,7 +112,8 @@ CaseResult run_case(const OpCase& c, const std::vector<Array>& inputs, bool grad
   Built b;
   build(b, c, gradients, options);
   std::vector<Value> outputs = b.out;
-  outputs.insert(outputs.end(), b.dx.begin(), b.dx.end());
+  for (const std::vector<Value>* more : {&b.dx, &b.first, &b.again})
+    outputs.insert(outputs.end(), more->begin(), more->end());
   Program program(b.graph,
                   plan(b.graph, outputs, {.device = options.device, .share = options.share, .guard_bytes = guard}),
                   b.bindings);
@@ -128,6 +138,8 @@ CaseResult run_case(const OpCase& c, const std::vector<Array>& inputs, bool grad
   for (const Value& v : b.out) result.outputs.push_back(read(v));
   for (std::size_t i = 0; i < b.in.size(); ++i)
     if (c.inputs[i].state) result.outputs.push_back(read(b.in[i]));
+  for (std::size_t k = 0; k < b.first.size(); ++k)
+    result.recomputed_same_bits &= read(b.first[k]).v == read(b.again[k]).v;
   std::size_t next = 0;
   for (const CaseInput& i : c.inputs)
     if (gradients) result.gradients.push_back(i.gradient && !i.state ? read(b.dx[next++]) : Array(Shape{0, 0, 0, 0}));

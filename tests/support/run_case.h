@@ -9,8 +9,9 @@
 namespace ipa::test {
 
 struct CaseResult {
-  std::vector<Array> outputs;    // then the final content of each state
-  std::vector<Array> gradients;  // by input; empty where none was asked for
+  std::vector<Array> outputs;        // then the final content of each state
+  std::vector<Array> gradients;      // by input; empty where none was asked for
+  bool recomputed_same_bits = true;  // every output of an op that can be recomputed, computed again
   bool guards_intact = true;
   bool padding_zero = true;  // of every output and gradient
 };
