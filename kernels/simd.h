@@ -112,10 +112,32 @@ IPA_INLINE void store(float* p, V v, Mask m) {
 #endif
 }
 
+template <class V>
+IPA_INLINE V keep(V v, Mask m) {  // the other lanes become 0
+#if defined(__AVX512F__)
+  if constexpr (lanes_of<V> == lanes)
+    return _mm512_maskz_mov_ps(m.bits, v);
+  else
+    return _mm256_maskz_mov_ps(static_cast<__mmask8>(m.bits), v);
+#elif defined(__AVX2__)
+  if constexpr (lanes_of<V> == lanes)
+    return _mm256_and_ps(v, _mm256_castsi256_ps(m.bits));
+  else
+    return _mm_and_ps(v, _mm_castsi128_ps(_mm256_castsi256_si128(m.bits)));
+#else
+  for (int i = 0; i < lanes_of<V>; ++i) v[i] = i < m.count ? v[i] : 0;
+  return v;
+#endif
+}
+
 // Comparisons are written so that a NaN stays a NaN.
 template <class V>
+IPA_INLINE V at_least(V v, V floor) {
+  return floor > v ? floor : v;
+}
+template <class V>
 IPA_INLINE V relu(V v) {
-  return V{} > v ? V{} : v;
+  return at_least(v, V{});
 }
 template <class V>
 IPA_INLINE V leaky_relu(V v, float slope) {
