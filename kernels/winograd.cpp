@@ -32,14 +32,11 @@ struct Workspace {
   }
 };
 
-// f(thread, first, last) on equal parts of `count`, by at most `threads` threads.
+// f(first, last) for this thread's share of `count`.
 template <class F>
-void share(std::int64_t count, int threads, F&& f) {
-#pragma omp parallel num_threads(threads)
-  {
-    const std::int64_t of = omp_get_num_threads(), me = omp_get_thread_num();
-    f(me, count * me / of, count * (me + 1) / of);
-  }
+void share(std::int64_t count, F&& f) {
+  const std::int64_t of = omp_get_num_threads(), me = omp_get_thread_num();
+  f(count * me / of, count * (me + 1) / of);
 }
 
 WinogradCall call_of(const WinogradShape& s, const Options& options, const Operands& o) {
@@ -73,17 +70,21 @@ PreparedConv<Operands> prepare(const ConvGeometry& g, const Options& options) {
   if (options.backward_data) std::swap(s.in, s.out);
   const WinogradKernels& kernels = IPA_SIMD_PICK(winograd_kernels);
   const WinogradLayout layout = kernels.layout(s);
-  const int threads = static_cast<int>(std::min<std::int64_t>(omp_get_max_threads(), layout.strips));
+  const int threads = omp_get_max_threads();
   auto run = [=, &kernels](Stream&, const Operands& o, void* memory) {
     const Workspace workspace(layout, threads, memory);
-    share(layout.weights_parts, omp_get_max_threads(), [&](std::int64_t, std::int64_t first, std::int64_t last) {
-      kernels.transform_weights(s, o.w.f32(), options.backward_data, workspace.weights, first, last);
-    });
     WinogradCall call = call_of(s, options, o);
     call.weights = workspace.weights;
-    share(layout.strips, threads, [&](std::int64_t thread, std::int64_t first, std::int64_t last) {
-      kernels.run(call, first, last, workspace.scratch + thread * layout.scratch_floats);
-    });
+#pragma omp parallel num_threads(threads)
+    {
+      share(layout.weights_parts, [&](std::int64_t first, std::int64_t last) {
+        kernels.transform_weights(s, o.w.f32(), options.backward_data, workspace.weights, first, last);
+      });
+#pragma omp barrier
+      share(layout.strips, [&](std::int64_t first, std::int64_t last) {
+        kernels.run(call, first, last, workspace.scratch + omp_get_thread_num() * layout.scratch_floats);
+      });
+    }
   };
   return {run, Workspace(layout, threads, nullptr).bytes};
 }
