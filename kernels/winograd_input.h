@@ -32,12 +32,12 @@ struct InputRun {
 // Three of the six rows of B^T d B; all six at once would not fit into the registers. Neighbours share two columns,
 // which are carried along.
 template <int Half, bool Fused, class V>
-__attribute__((noinline)) void transform_run(const InputRun<V>& run) {
+__attribute__((noinline)) void transform_run(InputRun<V> run) {  // a copy, which no store can change
   V t[3][points];
   const float* x = run.x + Half * run.row_pitch;
   std::int64_t column = run.column;
   auto next_column = [&](int k) __attribute__((always_inline)) {
-    if (column < 0 || column >= run.width) {
+    if (column < 0 || column >= run.width) {  // padding
       t[0][k] = t[1][k] = t[2][k] = V{};
     } else {
       V d[5];

@@ -96,6 +96,7 @@ IPA_INLINE void transform_output_tile(const WinogradCall& c, const float* produc
                                       std::int64_t channel, std::int64_t pixel, std::int64_t rows,
                                       std::int64_t columns) {
   const Mask channels = first_lanes(c.shape.out - channel);
+  const bool all = c.shape.out - channel >= lanes_of<V>;
   V t[tile_size][points];
   IPA_UNROLL for (int k = 0; k < points; ++k) {
     V m[points], o[tile_size];
@@ -116,7 +117,10 @@ IPA_INLINE void transform_output_tile(const WinogradCall& c, const float* produc
         if (c.added) o[k] += load<V>(c.added + at * c.added_pitch + channel, channels);
         if (c.y_rectify) o[k] = c.y_slope == 0 ? relu(o[k]) : leaky_relu(o[k], c.y_slope);
       }
-      store(c.y + at * c.y_pitch + channel, o[k], channels);
+      if (all)  // a store by mask is slower even where the mask has all lanes
+        store(c.y + at * c.y_pitch + channel, o[k]);
+      else
+        store(c.y + at * c.y_pitch + channel, o[k], channels);
     }
   }
 }
