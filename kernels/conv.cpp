@@ -1,6 +1,7 @@
 #include "kernels/conv.h"
 
 #include "engine/on_device.h"
+#include "kernels/winograd.h"
 
 namespace ipa {
 namespace {
@@ -15,6 +16,7 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const C
       device,
       [&] {
         require_f32(dtype);
+        if (winograd::is_faster(ConvPass::forward, g)) return winograd::prepare_conv(g, bias, a);
         return onednn::prepare_conv(g, bias, a);
       },
       [&] { return cuda::prepare_conv(g, dtype, bias, a); }, conv_workspace_limit);
@@ -25,6 +27,7 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const Con
       device,
       [&] {
         require_f32(dtype);
+        if (winograd::is_faster(ConvPass::dgrad, g)) return winograd::prepare_conv_dgrad(g);
         return onednn::prepare_conv_dgrad(g);
       },
       [&] { return cuda::prepare_conv_dgrad(g, dtype); }, conv_workspace_limit);

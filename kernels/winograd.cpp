@@ -32,14 +32,11 @@ struct Workspace {
   }
 };
 
-// f(thread, first, last) on equal parts of `count`, by at most `threads` threads.
+// f(first, last) for this thread's share of `count`.
 template <class F>
-void share(std::int64_t count, int threads, F&& f) {
-#pragma omp parallel num_threads(threads)
-  {
-    const std::int64_t of = omp_get_num_threads(), me = omp_get_thread_num();
-    f(me, count * me / of, count * (me + 1) / of);
-  }
+void share(std::int64_t count, F&& f) {
+  const std::int64_t of = omp_get_num_threads(), me = omp_get_thread_num();
+  f(count * me / of, count * (me + 1) / of);
 }
 
 WinogradCall call_of(const WinogradShape& s, const Options& options, const Operands& o) {
@@ -67,23 +64,44 @@ bool supports(const ConvGeometry& g) {
   return g.w.h == 3 && g.w.w == 3 && g.stride == 1 && g.pad == 1 && g.dilation == 1;
 }
 
+// Read off `bench_conv --networks` for widths 8, 16 and 32 and VGG-19 at 256^2 and 128^2, batch 1, 4 and 8 (AVX-512, 2
+// cores of a Zen 4; times as fast as the better of oneDNN's two layouts, reorders included):
+//   tiles of 4x4            channels                        forward     backward-data
+//   from 64 on              8 and more read, few written    1.5..3      1.2..2.6 (64->8), 3.5 (3->64)
+//                           8 to 26 on both sides           1.2..2      1.7..2.5
+//                           32 to 512                       1.4..3.6    1.4..4
+//   from 64 on              1 to 4 read                     0.1..0.9    0.7..1.6
+//   16 to 32 (8x8 images)   71 to 512                       0.9..1.3    0.7..1.2
+//   4 to 16                 any                             0.3..1.6    0.4..1.6: transforming the weights costs most
+// The same shapes win with AVX2 and with the portable vectors (8->17 to 17->26 with AVX2: a tie).
+bool is_faster(ConvPass pass, const ConvGeometry& g) {
+  constexpr std::int64_t least_tiles = 64, least_channels = 8;
+  const std::int64_t tiles = g.x.n * ((g.x.h + 3) / 4) * ((g.x.w + 3) / 4);
+  const std::int64_t read = pass == ConvPass::forward ? g.x.c : g.y.c;
+  return pass != ConvPass::wgrad && supports(g) && tiles >= least_tiles && read >= least_channels;
+}
+
 PreparedConv<Operands> prepare(const ConvGeometry& g, const Options& options) {
   require(supports(g) && fused(options.activation), "winograd: not this convolution");
   WinogradShape s{g.x.n, g.x.h, g.x.w, g.x.c, g.y.c};
   if (options.backward_data) std::swap(s.in, s.out);
   const WinogradKernels& kernels = IPA_SIMD_PICK(winograd_kernels);
   const WinogradLayout layout = kernels.layout(s);
-  const int threads = static_cast<int>(std::min<std::int64_t>(omp_get_max_threads(), layout.strips));
+  const int threads = omp_get_max_threads();
   auto run = [=, &kernels](Stream&, const Operands& o, void* memory) {
     const Workspace workspace(layout, threads, memory);
-    share(layout.weights_parts, omp_get_max_threads(), [&](std::int64_t, std::int64_t first, std::int64_t last) {
-      kernels.transform_weights(s, o.w.f32(), options.backward_data, workspace.weights, first, last);
-    });
     WinogradCall call = call_of(s, options, o);
     call.weights = workspace.weights;
-    share(layout.strips, threads, [&](std::int64_t thread, std::int64_t first, std::int64_t last) {
-      kernels.run(call, first, last, workspace.scratch + thread * layout.scratch_floats);
-    });
+#pragma omp parallel num_threads(threads)
+    {
+      share(layout.weights_parts, [&](std::int64_t first, std::int64_t last) {
+        kernels.transform_weights(s, o.w.f32(), options.backward_data, workspace.weights, first, last);
+      });
+#pragma omp barrier
+      share(layout.strips, [&](std::int64_t first, std::int64_t last) {
+        kernels.run(call, first, last, workspace.scratch + omp_get_thread_num() * layout.scratch_floats);
+      });
+    }
   };
   return {run, Workspace(layout, threads, nullptr).bytes};
 }

@@ -10,65 +10,76 @@ namespace {
 
 constexpr std::int64_t group = 64;  // output channels of which M is made and transformed at once
 
-// Strips of equal size, a little under the most rows that `tiles_of_strip` allows.
+// Strips of equal size, of no more tiles than one register tile has rows: with twice as many, V and M of wide layers
+// leave the second cache, and nothing is gained where they stay.
 struct Strips {
   std::int64_t count, tiles;
 
-  Strips(const WinogradShape& s, const TileGrid& grid) {
-    const std::int64_t most = tile_rows;
-    (void)s;
-    count = divide_up(grid.tiles, most);
-    tiles = divide_up(grid.tiles, count);
-  }
+  explicit Strips(const TileGrid& grid)
+      : count(divide_up(grid.tiles, tile_rows)), tiles(divide_up(grid.tiles, count)) {}
 };
 
 // ---- weights: U as [panel of output channels][planes][in][columns of the panel]
 
-std::int64_t weights_floats(const WinogradShape& s) {
-  const std::int64_t last = s.out / panel_columns * panel_columns;
-  return planes * s.in * (last + panel_width(s.out - last));
+// Planes are a line further apart than they must be, as those of V are.
+std::int64_t weights_plane(const WinogradShape& s, std::int64_t width) { return s.in * width + 16; }
+
+std::int64_t panel_at(const WinogradShape& s, std::int64_t out) {  // `out` a multiple of panel_columns
+  return out / panel_columns * planes * weights_plane(s, panel_columns);
 }
 
-// taps[r][c] of `lanes` output channels from `out` on, one input channel; 0 beyond the last.
-struct Taps {
-  Vec of[3][3];
-};
+std::int64_t weights_floats(const WinogradShape& s) {
+  const std::int64_t last = (s.out - 1) / panel_columns * panel_columns;
+  return panel_at(s, last) + planes * weights_plane(s, panel_width(s.out - last));
+}
 
-Taps load_taps(const WinogradShape& s, const float* w, bool backward, std::int64_t in, std::int64_t out) {
-  Taps taps;
-  const std::int64_t count = smaller(s.out - out, lanes);
-  for (int k = 0; k < 9; ++k) {
-    if (backward) {
-      taps.of[k / 3][k % 3] = load<Vec>(w + (in * 9 + 8 - k) * s.out + out, first_lanes(count));
-    } else {
-      float column[lanes] = {};
-      for (std::int64_t i = 0; i < count; ++i) column[i] = w[((out + i) * 9 + k) * s.in + in];
-      taps.of[k / 3][k % 3] = load<Vec>(column);
+// Taps of a block of up to `lanes` channels in and as many out, the latter side by side; 0 beyond the last of them.
+struct TapBlock {
+  alignas(64) float of[9][lanes][lanes];
+
+  void load(const WinogradShape& s, const float* w, bool backward, std::int64_t in, std::int64_t out) {
+    const std::int64_t ins = smaller(s.in - in, lanes), outs = smaller(s.out - out, lanes);
+    const Mask in_mask = first_lanes(ins), out_mask = first_lanes(outs);
+    for (std::int64_t k = 0; k < 9; ++k) {
+      Vec rows[lanes];
+      for (std::int64_t i = 0; i < lanes; ++i)
+        if (backward)
+          rows[i] = i < ins ? IPA_SIMD::load<Vec>(w + ((in + i) * 9 + 8 - k) * s.out + out, out_mask) : Vec{};
+        else
+          rows[i] = i < outs ? IPA_SIMD::load<Vec>(w + ((out + i) * 9 + k) * s.in + in, in_mask) : Vec{};
+      if (!backward) transpose(rows);
+      for (std::int64_t i = 0; i < lanes; ++i) store(of[k][i], rows[i]);
     }
   }
-  return taps;
+};
+
+// U = G g G^T of one channel in and `lanes` out, of which `kept` are written.
+void transform_taps(const TapBlock& taps, std::int64_t in, float* u, std::int64_t plane, Mask kept) {
+  Vec rows[points][3];
+  for (int c = 0; c < 3; ++c) {
+    const Vec column[3] = {load<Vec>(taps.of[c][in]), load<Vec>(taps.of[3 + c][in]), load<Vec>(taps.of[6 + c][in])};
+    Vec o[points];
+    transform_weights(column, o);
+    for (int r = 0; r < points; ++r) rows[r][c] = o[r];
+  }
+  for (int r = 0; r < points; ++r) {
+    Vec o[points];
+    transform_weights(rows[r], o);
+    for (int c = 0; c < points; ++c) store(u + (r * points + c) * plane, o[c], kept);
+  }
 }
 
-// U = G g G^T.
-void transform_weights(const WinogradShape& s, const float* w, bool backward, float* transformed, std::int64_t first,
-                       std::int64_t last) {
-  for (std::int64_t in = first; in < last; ++in)
+void transform_all_weights(const WinogradShape& s, const float* w, bool backward, float* transformed,
+                           std::int64_t first, std::int64_t last) {
+  TapBlock taps;
+  for (std::int64_t in = first * lanes; in < smaller(last * lanes, s.in); in += lanes)
     for (std::int64_t out = 0; out < s.out; out += lanes) {
-      const Taps g = load_taps(s, w, backward, in, out);
-      Vec rows[3][points];
-      for (int c = 0; c < 3; ++c) {
-        const Vec column[3] = {g.of[0][c], g.of[1][c], g.of[2][c]};
-        IPA_SIMD::transform_weights(column, rows[c]);
-      }
+      taps.load(s, w, backward, in, out);
       const std::int64_t panel = out / panel_columns * panel_columns, width = panel_width(s.out - panel);
-      float* const to = transformed + planes * s.in * panel + in * width + (out - panel);
-      const Mask kept = first_lanes(width - (out - panel));  // a half vector may be the last
-      for (int r = 0; r < points; ++r) {
-        const Vec row[3] = {rows[0][r], rows[1][r], rows[2][r]};
-        Vec u[points];
-        IPA_SIMD::transform_weights(row, u);
-        for (int c = 0; c < points; ++c) store(to + (r * points + c) * s.in * width, u[c], kept);
-      }
+      const Mask kept = first_lanes(width - (out - panel));  // half a vector may be the last
+      float* const u = transformed + panel_at(s, panel) + (out - panel);
+      for (std::int64_t i = 0; i < smaller(s.in - in, lanes); ++i)
+        transform_taps(taps, i, u + (in + i) * width, weights_plane(s, width), kept);
     }
 }
 
@@ -149,19 +160,19 @@ __attribute__((noinline)) void transform_output_strip(const WinogradCall& c, con
 // ---- all of it
 
 WinogradLayout layout(const WinogradShape& s) {
-  const Strips strips(s, TileGrid(s));
+  const Strips strips{TileGrid(s)};
   auto padded = [](std::int64_t floats) { return divide_up(floats, 16) * 16; };
   return {
       .strips = strips.count,
       .weights_floats = padded(weights_floats(s)),
-      .weights_parts = s.in,
+      .weights_parts = divide_up(s.in, lanes),
       .scratch_floats = padded(StripLayout(strips.tiles, s.in).floats() + StripLayout(strips.tiles, group).floats())};
 }
 
 void run(const WinogradCall& c, std::int64_t first, std::int64_t last, float* scratch) {
   const WinogradShape& s = c.shape;
   const TileGrid grid(s);
-  const Strips strips(s, grid);
+  const Strips strips(grid);
   const StripLayout of_v(strips.tiles, s.in), of_m(strips.tiles, group);
   float *const v = scratch, *const m = scratch + of_v.floats();
   const bool fused = c.y_scale || c.y_shift || c.added || c.y_rectify;
@@ -179,14 +190,14 @@ void run(const WinogradCall& c, std::int64_t first, std::int64_t last, float* sc
       TileLines output(s, c.y + out, c.y_pitch, group_end - out, 0, tile, count);
       for (std::int64_t panel = out; panel < group_end; panel += panel_columns) {
         const std::int64_t width = panel_width(s.out - panel);
-        const float* const u = c.weights + planes * s.in * panel;
+        const float* const u = c.weights + panel_at(s, panel);
         with_panel(width, [&]<int Whole, bool Half>() {
           for (std::int64_t p = 0; p < planes; ++p)
             for (std::int64_t row = 0; row < count; row += tile_rows)
-              multiply<Whole, Half>(v + p * of_v.plane + of_v.at(0, row), of_v.rows * lanes, u + p * s.in * width, s.in,
-                                    m + p * of_m.plane + of_m.at(panel - out, row),
-                                    added.done() ? next_input.next(s.in, m) : added.next(s.in, m),
-                                    output.next(s.in, m));
+              multiply<Whole, Half>(
+                  v + p * of_v.plane + of_v.at(0, row), of_v.rows * lanes, u + p * weights_plane(s, width), s.in,
+                  m + p * of_m.plane + of_m.at(panel - out, row),
+                  added.done() ? next_input.next(s.in, m) : added.next(s.in, m), output.next(s.in, m));
         });
       }
       if (fused)
@@ -199,6 +210,6 @@ void run(const WinogradCall& c, std::int64_t first, std::int64_t last, float* sc
 
 }  // namespace
 
-const WinogradKernels winograd_kernels = {layout, transform_weights, run};
+const WinogradKernels winograd_kernels = {layout, transform_all_weights, run};
 
 }  // namespace ipa::IPA_SIMD
