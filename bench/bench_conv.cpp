@@ -4,6 +4,7 @@
 // was read off this:
 //   bench_conv                                    the shapes that weigh most, batch 4
 //   bench_conv --networks [--width 32] [--size 256] [--batch 4]    all 3x3 convolutions of a training step
+//   bench_conv --filter wgrad ...                 only the lines with this text
 #include <fmt/core.h>
 #include <omp.h>
 
@@ -17,6 +18,7 @@
 
 #include "graph/ops/conv.h"
 #include "kernels/winograd.h"
+#include "kernels/winograd_wgrad.h"
 #include "nets/step_graph.h"
 
 using namespace ipa;
@@ -29,9 +31,10 @@ struct Problem {
 };
 
 std::string to_string(const Problem& p) {
+  static constexpr std::array names{"forward", "dgrad", "wgrad"};
   const ConvGeometry& g = p.geometry;
-  return fmt::format("{:<8} {:>3}->{:<3} @{}x{} n{}", p.pass == ConvPass::forward ? "forward" : "dgrad", g.x.c, g.y.c,
-                     g.x.h, g.x.w, g.x.n);
+  return fmt::format("{:<8} {:>3}->{:<3} @{}x{} n{}", names[static_cast<std::size_t>(p.pass)], g.x.c, g.y.c, g.x.h,
+                     g.x.w, g.x.n);
 }
 
 std::vector<Problem> main_problems() {
@@ -43,8 +46,10 @@ std::vector<Problem> main_problems() {
                                                                               {26, 51, 256},
                                                                               {64, 64, 128},
                                                                               {128, 128, 64},
-                                                                              {256, 256, 64}})
-    for (const ConvPass pass : {ConvPass::forward, ConvPass::dgrad})
+                                                                              {256, 256, 64},
+                                                                              {512, 512, 32},
+                                                                              {512, 512, 16}})
+    for (const ConvPass pass : {ConvPass::forward, ConvPass::dgrad, ConvPass::wgrad})
       all.push_back({pass, {{4, size, size, in}, {out, 3, 3, in}, {4, size, size, out}, 1, 1, 1}});
   return all;
 }
@@ -57,7 +62,7 @@ std::vector<Problem> network_problems(const StepOptions& options) {
   const StepGraph step(gan, options);
   for (const Graph::Node& node : step.graph.nodes()) {
     const auto d = describe_conv(step.graph, node);
-    if (!d || d->pass == ConvPass::wgrad || !winograd::supports(d->geometry)) continue;
+    if (!d || !winograd::supports(d->geometry)) continue;
     if (const Problem p{d->pass, d->geometry}; seen.insert(to_string(p)).second) all.push_back(p);
   }
   return all;
@@ -65,7 +70,7 @@ std::vector<Problem> network_problems(const StepOptions& options) {
 
 // One way to compute a problem, with memory of its own for the workspace.
 struct Candidate {
-  std::function<void(Stream&, Tensor out, Tensor in, Tensor w, void* workspace)> run;
+  std::function<void(Stream&, Tensor out, Tensor in, Tensor other, void* workspace)> run;
   Buffer workspace;
   std::vector<double> seconds = {};
 
@@ -89,9 +94,10 @@ std::vector<Candidate> candidates(const Problem& p) {
     for (const auto layout : {onednn::Layout::nhwc, onednn::Layout::blocked})
       all.emplace_back(onednn::prepare_conv(g, false, {}, layout));
   } else {
-    all.emplace_back(winograd::prepare_conv_dgrad(g));
+    const bool dgrad = p.pass == ConvPass::dgrad;
+    all.emplace_back(dgrad ? winograd::prepare_conv_dgrad(g) : winograd::prepare_conv_wgrad(g));
     for (const auto layout : {onednn::Layout::nhwc, onednn::Layout::blocked})
-      all.emplace_back(onednn::prepare_conv_dgrad(g, layout));
+      all.emplace_back(dgrad ? onednn::prepare_conv_dgrad(g, layout) : onednn::prepare_conv_wgrad(g, layout));
   }
   return all;
 }
@@ -107,8 +113,10 @@ Buffer random_tensor(const Shape& shape) {
 
 void time_problem(const Problem& p, double least_seconds) {
   const ConvGeometry& g = p.geometry;
-  const Shape in = p.pass == ConvPass::forward ? g.x : g.y, out = p.pass == ConvPass::forward ? g.y : g.x;
-  const Buffer x = random_tensor(in), w = random_tensor(g.w), y = random_tensor(out);
+  const auto [out_shape, in_shape, other_shape] = p.pass == ConvPass::forward ? std::array{g.y, g.x, g.w}
+                                                  : p.pass == ConvPass::dgrad ? std::array{g.x, g.y, g.w}
+                                                                              : std::array{g.w, g.x, g.y};
+  const Buffer out = random_tensor(out_shape), in = random_tensor(in_shape), other = random_tensor(other_shape);
   std::vector<Candidate> all = candidates(p);
   Stream stream;
   const auto start = std::chrono::steady_clock::now();
@@ -119,7 +127,7 @@ void time_problem(const Problem& p, double least_seconds) {
     for (Candidate& c : all)
       for (int run = 0; run < 3; ++run) {
         const auto before = std::chrono::steady_clock::now();
-        c.run(stream, y.tensor({out}), x.tensor({in}), w.tensor({g.w}), c.workspace.data());
+        c.run(stream, out.tensor({out_shape}), in.tensor({in_shape}), other.tensor({other_shape}), c.workspace.data());
         if (run > 0) c.seconds.push_back(seconds(before));
       }
   const double flops = 2.0 * static_cast<double>(g.y.elements()) * static_cast<double>(g.w.h * g.w.w * g.w.c);
@@ -139,16 +147,19 @@ int main(int argc, char** argv) {
   options.loss.style_layers = 16;
   bool networks = false;
   double seconds = 0.25;
+  std::string filter;
   CLI::App app("Times 3x3 convolutions, ours and oneDNN's");
   app.add_flag("--networks", networks, "all of a training step");
   app.add_option("--width", options.net.width);
   app.add_option("--size", options.size);
   app.add_option("--batch", options.batch);
   app.add_option("--style", options.loss.style_layers, "VGG-19 layers; 0: no style loss");
+  app.add_option("--filter", filter, "part of a line's name, such as wgrad");
   app.add_option("--seconds", seconds, "for each shape");
   CLI11_PARSE(app, argc, argv);
   if (options.loss.style_layers == 0) options.loss.style = 0;
   fmt::print("{} threads\n{:<32} {:>13} {:>13} {:>13} {:>13}\n", omp_get_max_threads(), "pass, shape", "ours", "NHWC",
              "blocked", "ours/NHWC, ours/better");
-  for (const Problem& p : networks ? network_problems(options) : main_problems()) time_problem(p, seconds);
+  for (const Problem& p : networks ? network_problems(options) : main_problems())
+    if (to_string(p).find(filter) != std::string::npos) time_problem(p, seconds);
 }

@@ -190,6 +190,14 @@ struct Prefetch {
 #endif
     at += step;
   }
+  IPA_INLINE void read_later() {  // into the second cache, so that the first is left to the loop
+#ifdef __x86_64__
+    asm volatile("prefetcht1 %0" ::"m"(*at));
+#else
+    __builtin_prefetch(at, 0, 2);
+#endif
+    at += step;
+  }
   IPA_INLINE void write() {
 #ifdef __x86_64__
     asm volatile("prefetchw %0" ::"m"(*at));

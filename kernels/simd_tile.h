@@ -41,6 +41,13 @@ struct Tile {
     }
   }
 
+  IPA_INLINE void add(const Tile& other) {
+    IPA_UNROLL for (int r = 0; r < Rows; ++r) {
+      IPA_UNROLL for (int v = 0; v < Whole; ++v) whole[r][v] += other.whole[r][v];
+      if constexpr (Half) half[r] += other.half[r];
+    }
+  }
+
   // One step: c[r][:] += a[r * row] * b[:].
   IPA_INLINE void add_product(const float* a, std::int64_t row, const float* b, std::int64_t vector) {
     Vec b_whole[Whole + 1];

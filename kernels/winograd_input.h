@@ -126,7 +126,6 @@ inline void transform_input_strip(const WinogradCall& c, const TileGrid& grid, s
         transform_run<Vec>(c, run, channel, at, layout.plane);
     }
   });
-  clear_rows(layout, c.shape.in, count, out);
 }
 
 }  // namespace

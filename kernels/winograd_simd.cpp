@@ -182,6 +182,7 @@ void run(const WinogradCall& c, std::int64_t first, std::int64_t last, float* sc
     const std::int64_t after = tile + count,
                        next_count = strip + 1 < last ? smaller(strips.tiles, grid.tiles - after) : 0;
     transform_input_strip(c, grid, tile, count, of_v, v);
+    clear_rows(of_v, s.in, count, v);
     TileLines next_input(s, c.x, c.x_pitch, s.in, 1, after, next_count);
     TileLines added(s, c.added, c.added_pitch, s.out, 0, tile, c.added ? count : 0);
     for (std::int64_t out = 0; out < s.out; out += group) {

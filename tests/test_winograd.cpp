@@ -6,9 +6,10 @@
 #include <cstring>
 
 #include "engine/buffer.h"
-#include "kernels/simd_level.h"
 #include "kernels/winograd.h"
 #include "tests/support/conv_reference.h"
+#include "tests/support/simd_levels.h"
+#include "tests/support/slice.h"
 
 using namespace ipa;
 using namespace ipa::test;
@@ -16,43 +17,6 @@ using namespace ipa::test;
 namespace {
 
 constexpr ConvAttributes same_size{1, 1, 1};
-constexpr float marker = 12345.0f;
-
-// A tensor inside of wider pixels, with room around it; `intact` says whether anything was written beside it.
-class Slice {
- public:
-  Slice(const Shape& shape, std::int64_t beside) : pitch_(shape.c + beside), shape_(shape) {
-    values_.assign(static_cast<std::size_t>(guard + shape.pixels() * pitch_ + guard), marker);
-  }
-  Slice(const Array& a, std::int64_t beside) : Slice(a.shape, beside) {
-    for (std::int64_t i = 0; i < a.size(); ++i) values_[place(i)] = static_cast<float>(a[i]);
-  }
-  Tensor tensor() {
-    Tensor t(values_.data() + guard, {shape_});
-    t.pitch = pitch_;
-    return t;
-  }
-  Array array() const {
-    Array a(shape_);
-    for (std::int64_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>(values_[place(i)]);
-    return a;
-  }
-  bool intact() const {
-    std::vector<float> left = values_;
-    for (std::int64_t i = 0; i < shape_.elements(); ++i) left[place(i)] = marker;
-    return std::all_of(left.begin(), left.end(), [](float v) { return v == marker; });
-  }
-
- private:
-  static constexpr std::int64_t guard = 64;
-  std::size_t place(std::int64_t i) const {
-    return static_cast<std::size_t>(guard + i / shape_.c * pitch_ + i % shape_.c);
-  }
-  std::int64_t pitch_;
-  Shape shape_;
-  std::vector<float> values_;
-};
-
 struct Case {
   Shape x;
   std::int64_t out;
@@ -113,23 +77,6 @@ Array run(const Case& c, const Inputs& in) {
   CHECK(y.intact());
   CHECK(std::all_of(guard, guard + 64, [](unsigned char byte) { return byte == 0xff; }));
   return y.array();
-}
-
-bool same_bits(const Array& a, const Array& b) {
-  return std::memcmp(a.v.data(), b.v.data(), a.v.size() * sizeof(double)) == 0;
-}
-
-// f() by each instruction set.
-template <class F>
-void on_each_level(F&& f) {
-  const SimdLevel before = simd_level();
-  for (const SimdLevel level : {SimdLevel::portable, SimdLevel::avx2, SimdLevel::avx512}) {
-    if (!has_simd(level)) continue;
-    set_simd_level(level);
-    INFO("instruction set " << static_cast<int>(level));
-    f();
-  }
-  set_simd_level(before);
 }
 
 void check(const Case& c) {
