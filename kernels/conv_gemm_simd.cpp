@@ -1,0 +1,107 @@
+#include "kernels/conv_gemm_rows.h"
+#include "kernels/simd_tile.h"
+
+namespace ipa::IPA_SIMD {
+namespace {
+
+constexpr std::int64_t block_points = 112 / tile_rows * tile_rows;
+constexpr std::int64_t depth = 256;  // columns of the rows that are copied together: a block of them fits the L2 cache
+
+void pack(const ConvGemm& g, const float* w, std::int64_t tap, std::int64_t column, float* packed) {
+  const PixelRows& m = g.rows;
+  const ConvGemmWeights& s = g.weights;
+  const std::int64_t width = panel_width(s.columns - column), real = least(width, s.columns - column);
+  const float* const from = w + column * s.column_stride + (s.row + tap / m.taps_w * s.row_step) * s.row_stride +
+                            (s.col + tap % m.taps_w * s.col_step) * s.col_stride;
+  float* const to = packed + column * m.columns() + tap * m.channels * width;
+  constexpr std::int64_t step = 16;  // channels at a time: one line of w and few lines of `packed`
+  for (std::int64_t c = 0; c < m.channels; c += step) {
+    const std::int64_t end = least(c + step, m.channels);
+    if (s.column_stride == 1) {
+      for (std::int64_t k = c; k < end; ++k)
+        for (std::int64_t n = 0; n < real; ++n) to[k * width + n] = from[k * s.channel_stride + n];
+    } else {
+      for (std::int64_t n = 0; n < real; ++n)
+        for (std::int64_t k = c; k < end; ++k) to[k * width + n] = from[n * s.column_stride + k * s.channel_stride];
+    }
+    for (std::int64_t k = c; k < end; ++k) clear_floats(to + k * width, real, width);
+  }
+}
+
+// Where the points' pixels of y begin.
+void find_outputs(const ConvGemm& g, std::int64_t first, std::int64_t count, std::int64_t* to) {
+  const PixelRows& m = g.rows;
+  std::int64_t j = first % m.grid_w, i = first / m.grid_w % m.grid_h, n = first / (m.grid_w * m.grid_h);
+  for (std::int64_t p = 0; p < count; ++p) {
+    to[p] = ((n * g.y_height + i * g.y_step + g.y_top) * g.y_width + j * g.y_step + g.y_left) * g.y_pitch;
+    if (++j < m.grid_w) continue;
+    j = 0;
+    if (++i < m.grid_h) continue;
+    i = 0;
+    ++n;
+  }
+}
+
+// Rows of sums to y; `more`: y holds the sums so far; `done`: these are the last.
+void finish(const ConvGemm& g, const float* sums, std::int64_t width, std::int64_t rows, const std::int64_t* outputs,
+            std::int64_t column, bool more, bool done) {
+  const std::int64_t left = g.weights.columns - column;
+  const bool bias = done && g.bias, rectify = done && g.rectify;
+  for (std::int64_t c = 0; c < least(width, left); c += lanes) {
+    const Mask mask = first_lanes(least(width, left) - c);
+    const Vec shift = bias ? load<Vec>(g.bias + column + c, mask) : Vec{};
+    for (std::int64_t r = 0; r < rows; ++r) {
+      float* const out = g.y + outputs[r] + column + c;
+      Vec v = load<Vec>(sums + r * width + c);
+      if (more) v += load<Vec>(out, mask);
+      if (bias) v += shift;
+      if (rectify) v = g.slope == 0 ? relu(v) : leaky_relu(v, g.slope);
+      store(out, v, mask);
+    }
+  }
+}
+
+void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int64_t first_column,
+              std::int64_t last_column) {
+  alignas(64) float copied[block_points * depth];
+  alignas(64) float sums[tile_rows * panel_columns + lanes];
+  Corner corners[block_points];
+  std::int64_t outputs[block_points];
+  const PixelRows& m = g.rows;
+  const std::int64_t columns = m.columns(), points = last - first;
+  const std::int64_t filled = (points + tile_rows - 1) / tile_rows * tile_rows;
+  const bool in_place = m.taps_h * m.taps_w == 1 && m.step == 1 && m.top == 0 && m.left == 0 && m.grid_h == m.height &&
+                        m.grid_w == m.width && filled == points;
+  find_corners(m, first, points, filled, corners);
+  find_outputs(g, first, points, outputs);
+  for (std::int64_t k = 0; k == 0 || k < columns; k += depth) {
+    const std::int64_t count = least(depth, columns - k);
+    const float* a = m.pixels + first * m.pitch + k;
+    std::int64_t a_row = m.pitch;
+    if (!in_place) {
+      copy_rows(m, corners, filled, k, k + count, copied, depth);
+      a = copied;
+      a_row = depth;
+    }
+    for (std::int64_t column = first_column; column < last_column; column += panel_columns) {
+      const std::int64_t width = panel_width(g.weights.columns - column);
+      const float* const b = g.packed + column * columns + k * width;
+      with_panel(width, [&]<int Whole, bool Half>() {
+        for (std::int64_t p = 0; p < points; p += tile_rows) {
+          Tile<tile_rows, Whole, Half> c;
+          c.clear();
+          const float* const row = a + p * a_row;
+          for (std::int64_t e = 0; e < count; ++e) c.add_product(row + e, a_row, b + e * c.columns, lanes);
+          c.store(sums, c.columns, lanes);
+          finish(g, sums, width, least(tile_rows, points - p), outputs + p, column, k > 0, k + count == columns);
+        }
+      });
+    }
+  }
+}
+
+}  // namespace
+
+const ConvGemmKernels conv_gemm_kernels = {panel_columns, block_points, pack, multiply};
+
+}  // namespace ipa::IPA_SIMD
