@@ -171,7 +171,7 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g) {
   const ConvGemmWgradKernels& kernels = IPA_SIMD_PICK(conv_gemm_wgrad_kernels);
   const PixelRows rows = forward_product(g).rows;
   // Columns by twos of panels; where that gives few tasks, the points too are taken in parts.
-  const std::int64_t points = rows.points(), columns = rows.columns(), out = g.w.n, group = 2 * kernels.panel;
+  const std::int64_t points = rows.points(), columns = rows.columns(), out = g.w.n, group = 4 * kernels.panel;
   const std::int64_t groups = parts_of(columns, group), blocks = parts_of(points, kernels.block);
   const std::int64_t parts = std::clamp<std::int64_t>(parts_of(many_tasks, groups), 1, std::max<std::int64_t>(blocks / 4, 1));
   const std::int64_t part_floats = packed_columns(columns) * out;

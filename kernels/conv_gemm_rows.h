@@ -74,5 +74,34 @@ inline void copy_rows(const PixelRows& m, const Corner* corners, std::int64_t co
   }
 }
 
+// Memory that is wanted soon, brought near in parts while something else is computed.
+class Ahead {
+ public:
+  Ahead(const float* from, std::int64_t floats) : at_(reinterpret_cast<const char*>(from)), left_(floats * 4) {}
+  bool left() const { return left_ > 0; }
+  Prefetch lines(std::int64_t count) {  // the next ones
+    const Prefetch part{at_, left() ? line : 0};
+    at_ += line * count;
+    left_ -= line * count;
+    return part;
+  }
+
+ private:
+  static constexpr std::int64_t line = 64;
+  const char* at_;
+  std::int64_t left_;
+};
+
+// What `count` rows from point `first` on are the first to read: where the corners go, in the last row of their taps.
+inline Ahead rows_ahead(const PixelRows& m, std::int64_t first, std::int64_t count) {
+  auto pixel = [&](std::int64_t point) {
+    const std::int64_t j = point % m.grid_w, i = point / m.grid_w % m.grid_h, n = point / (m.grid_w * m.grid_h);
+    const std::int64_t y = i * m.step + m.top + (m.taps_h - 1) * m.spacing;
+    return (n * m.height + y) * m.width + j * m.step + m.left;
+  };
+  const std::int64_t from = pixel(first);
+  return {m.pixels + from * m.pitch, (pixel(first + count) - from) * m.pitch};
+}
+
 }  // namespace
 }  // namespace ipa::IPA_SIMD
