@@ -42,6 +42,15 @@ void find_outputs(const ConvGemm& g, std::int64_t first, std::int64_t count, std
   }
 }
 
+// Where `count` points from `first` on will be written. The other classes of pixels lie between those of the first.
+Ahead outputs_ahead(const ConvGemm& g, std::int64_t first, std::int64_t count) {
+  if (g.y_top > 0 || g.y_left > 0) return {g.y, 0};
+  std::int64_t at[2];
+  find_outputs(g, first, 1, at);
+  find_outputs(g, first + count, 1, at + 1);
+  return {g.y + at[0], at[1] - at[0]};
+}
+
 // Rows of sums to y; `more`: y holds the sums so far; `done`: these are the last.
 void finish(const ConvGemm& g, const float* sums, std::int64_t width, std::int64_t rows, const std::int64_t* outputs,
             std::int64_t column, bool more, bool done) {
@@ -72,6 +81,8 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
   const std::int64_t filled = (points + tile_rows - 1) / tile_rows * tile_rows;
   const bool in_place = m.taps_h * m.taps_w == 1 && m.step == 1 && m.top == 0 && m.left == 0 && m.grid_h == m.height &&
                         m.grid_w == m.width && filled == points;
+  const std::int64_t next_points = least(block_points, m.points() - last);
+  Ahead next_rows = rows_ahead(m, last, next_points), next_outputs = outputs_ahead(g, last, next_points);
   find_corners(m, first, points, filled, corners);
   find_outputs(g, first, points, outputs);
   for (std::int64_t k = 0; k == 0 || k < columns; k += depth) {
@@ -91,7 +102,12 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
           Tile<tile_rows, Whole, Half> c;
           c.clear();
           const float* const row = a + p * a_row;
-          for (std::int64_t e = 0; e < count; ++e) c.add_product(row + e, a_row, b + e * c.columns, lanes);
+          Prefetch next_row = next_rows.lines(count), next_output = next_outputs.lines(count);
+          for (std::int64_t e = 0; e < count; ++e) {
+            c.add_product(row + e, a_row, b + e * c.columns, lanes);
+            next_row.read();
+            next_output.write();
+          }
           c.store(sums, c.columns, lanes);
           finish(g, sums, width, least(tile_rows, points - p), outputs + p, column, k > 0, k + count == columns);
         }
