@@ -74,6 +74,12 @@ inline void copy_rows(const PixelRows& m, const Corner* corners, std::int64_t co
   }
 }
 
+// Whether the rows are the pixels themselves, one behind another.
+IPA_INLINE bool pointwise(const PixelRows& m) {
+  return m.taps_h * m.taps_w == 1 && m.step == 1 && m.top == 0 && m.left == 0 && m.grid_h == m.height &&
+         m.grid_w == m.width;
+}
+
 // Memory that is wanted soon, brought near in parts while something else is computed.
 class Ahead {
  public:

@@ -70,6 +70,16 @@ void finish(const ConvGemm& g, const float* sums, std::int64_t width, std::int64
   }
 }
 
+// Whole rows of sums to y as they are.
+template <class Sums>
+IPA_INLINE void store_rows(const Sums& c, float* y, const std::int64_t* outputs) {
+  IPA_UNROLL for (int r = 0; r < tile_rows; ++r) {
+    float* const out = y + outputs[r];
+    IPA_UNROLL for (int v = 0; v < c.columns / lanes; ++v) store(out + v * lanes, c.whole[r][v]);
+    if constexpr (c.columns % lanes) store(out + c.columns / lanes * lanes, c.half[r]);
+  }
+}
+
 void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int64_t first_column,
               std::int64_t last_column) {
   alignas(64) float copied[block_points * depth];
@@ -79,11 +89,10 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
   const PixelRows& m = g.rows;
   const std::int64_t columns = m.columns(), points = last - first;
   const std::int64_t filled = (points + tile_rows - 1) / tile_rows * tile_rows;
-  const bool in_place = m.taps_h * m.taps_w == 1 && m.step == 1 && m.top == 0 && m.left == 0 && m.grid_h == m.height &&
-                        m.grid_w == m.width && filled == points;
+  const bool in_place = pointwise(m) && filled == points;
   const std::int64_t next_points = least(block_points, m.points() - last);
   Ahead next_rows = rows_ahead(m, last, next_points), next_outputs = outputs_ahead(g, last, next_points);
-  find_corners(m, first, points, filled, corners);
+  if (!in_place) find_corners(m, first, points, filled, corners);
   find_outputs(g, first, points, outputs);
   for (std::int64_t k = 0; k == 0 || k < columns; k += depth) {
     const std::int64_t count = least(depth, columns - k);
@@ -94,6 +103,7 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
       a = copied;
       a_row = depth;
     }
+    const bool plain = count == columns && !g.bias && !g.rectify;
     for (std::int64_t column = first_column; column < last_column; column += panel_columns) {
       const std::int64_t width = panel_width(g.weights.columns - column);
       const float* const b = g.packed + column * columns + k * width;
@@ -107,6 +117,10 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
             c.add_product(row + e, a_row, b + e * c.columns, lanes);
             next_row.read();
             next_output.write();
+          }
+          if (plain && column + c.columns <= g.weights.columns && p + tile_rows <= points) {
+            store_rows(c, g.y + column, outputs + p);
+            continue;
           }
           c.store(sums, c.columns, lanes);
           finish(g, sums, width, least(tile_rows, points - p), outputs + p, column, k > 0, k + count == columns);

@@ -12,6 +12,8 @@ using Channels = HalfVec;
 using Channels = Vec;
 #endif
 constexpr int rows = lanes_of<Channels>;
+// Pixels of at most so many channels are read where they are: a block of them fits the first cache.
+constexpr std::int64_t narrow = 64;
 
 // Channels [first, first + count) of dy in the order in which the tiles read them, the last tile filled up with zeros.
 void copy_channels(const ConvGemmWgrad& g, std::int64_t point, std::int64_t points, std::int64_t first,
@@ -52,22 +54,30 @@ void accumulate(const ConvGemmWgrad& g, std::int64_t first, std::int64_t last, s
     const bool to_dw = dw && after == last;
     Ahead next_dy(g.dy + after * g.dy_pitch, least(block_points, last - after) * g.dy_pitch);
     Ahead next_x = rows_ahead(m, after, least(block_points, last - after));
-    find_corners(m, at, points, points, corners);
+    // What is read beyond the last channel belongs to the next pixel, and to sums that are thrown away.
+    const bool x_stays = pointwise(m) && m.pitch <= narrow && after < m.points();
+    const bool dy_stays = g.dy_pitch <= narrow && after < m.points();
+    if (!x_stays) find_corners(m, at, points, points, corners);
     for (std::int64_t out = 0; out < g.out; out += block_channels) {
       const std::int64_t count = least(block_channels, g.out - out);
-      copy_channels(g, at, points, out, count, channels);
+      if (!dy_stays) copy_channels(g, at, points, out, count, channels);
       for (std::int64_t column = first_column; column < last_column; column += panel_columns) {
         const std::int64_t width = panel_width(columns - column), real = least(width, columns - column);
-        copy_rows(m, corners, points, column, column + real, copied, width);
-        for (std::int64_t p = 0; real < width && p < points; ++p) clear_floats(copied + p * width, real, width);
+        if (!x_stays) {
+          copy_rows(m, corners, points, column, column + real, copied, width);
+          for (std::int64_t p = 0; real < width && p < points; ++p) clear_floats(copied + p * width, real, width);
+        }
+        const float* const b = x_stays ? m.pixels + at * m.pitch + column : copied;
+        const std::int64_t b_next = x_stays ? m.pitch : width;
         with_panel(width, [&]<int Whole, bool Half>() {
           for (std::int64_t o = 0; o < count; o += rows) {
-            const float* const a = channels + o * points;
+            const float* const a = dy_stays ? g.dy + at * g.dy_pitch + out + o : channels + o * points;
+            const std::int64_t a_next = dy_stays ? g.dy_pitch : rows;
             Tile<rows, Whole, Half> c;
             c.clear();
             Prefetch line = next_dy.left() ? next_dy.lines(points) : next_x.lines(points);
             for (std::int64_t p = 0; p < points; ++p) {
-              c.add_product(a + p * rows, 1, copied + p * c.columns, lanes);
+              c.add_product(a + p * a_next, 1, b + p * b_next, lanes);
               line.read();
             }
             c.store(block, c.columns, lanes);
