@@ -4,28 +4,17 @@
 namespace ipa::IPA_SIMD {
 namespace {
 
-constexpr std::int64_t block_points = 96, block_channels = 192;  // of dy, copied together
-// Channels of dy in a tile: few, so that they divide most widths, and still enough sums to keep the units busy.
-#ifdef __AVX2__
-using Channels = HalfVec;
-#else
-using Channels = Vec;
-#endif
-constexpr int rows = lanes_of<Channels>;
-// Pixels of at most so many channels are read where they are: a block of them fits the first cache.
-constexpr std::int64_t narrow = 64;
+constexpr std::int64_t block_points = 96;
 
-// Channels [first, first + count) of dy in the order in which the tiles read them, the last tile filled up with zeros.
-void copy_channels(const ConvGemmWgrad& g, std::int64_t point, std::int64_t points, std::int64_t first,
-                   std::int64_t count, float* to) {
-  const float* const from = g.dy + point * g.dy_pitch + first;
-  const Mask rest = first_lanes(count % rows);
-  for (std::int64_t p = 0; p < points; ++p) {
-    const float* const row = from + p * g.dy_pitch;
-    std::int64_t o = 0;
-    for (; o + rows <= count; o += rows) store(to + o * points + p * rows, load<Channels>(row + o));
-    if (o < count) store(to + o * points + p * rows, load<Channels>(row + o, rest));
-  }
+// Channels of dy in a tile: few, so that they divide most widths, and still enough sums to keep the units busy.
+constexpr int rows = lanes == 16 ? 8 : 4;
+
+// The channels of dy that do not fill a tile, filled up with zeros.
+void copy_last_channels(const ConvGemmWgrad& g, std::int64_t first, std::int64_t points, float* to) {
+  const std::int64_t whole = g.out / rows * rows;
+  for (std::int64_t p = 0; p < points; ++p)
+    for (std::int64_t o = whole; o < whole + rows; ++o)
+      *to++ = o < g.out ? g.dy[(first + p) * g.dy_pitch + o] : 0;
 }
 
 // A block's sums, rows of `width`, to `to`, added to what was there before if there was.
@@ -44,7 +33,7 @@ void finish(const float* block, const float* before, std::int64_t width, std::in
 void accumulate(const ConvGemmWgrad& g, std::int64_t first, std::int64_t last, std::int64_t first_column,
                 std::int64_t last_column, float* sums, float* dw) {
   alignas(64) float copied[block_points * panel_columns];
-  alignas(64) float channels[block_points * block_channels];
+  alignas(64) float last_channels[block_points * rows];
   alignas(64) float block[rows * panel_columns + lanes];
   Corner corners[block_points];
   const PixelRows& m = g.rows;
@@ -54,39 +43,38 @@ void accumulate(const ConvGemmWgrad& g, std::int64_t first, std::int64_t last, s
     const bool to_dw = dw && after == last;
     Ahead next_dy(g.dy + after * g.dy_pitch, least(block_points, last - after) * g.dy_pitch);
     Ahead next_x = rows_ahead(m, after, least(block_points, last - after));
-    // What is read beyond the last channel belongs to the next pixel, and to sums that are thrown away.
-    const bool x_stays = pointwise(m) && m.pitch <= narrow && after < m.points();
-    const bool dy_stays = g.dy_pitch <= narrow && after < m.points();
-    if (!x_stays) find_corners(m, at, points, points, corners);
-    for (std::int64_t out = 0; out < g.out; out += block_channels) {
-      const std::int64_t count = least(block_channels, g.out - out);
-      if (!dy_stays) copy_channels(g, at, points, out, count, channels);
-      for (std::int64_t column = first_column; column < last_column; column += panel_columns) {
-        const std::int64_t width = panel_width(columns - column), real = least(width, columns - column);
-        if (!x_stays) {
-          copy_rows(m, corners, points, column, column + real, copied, width);
-          for (std::int64_t p = 0; real < width && p < points; ++p) clear_floats(copied + p * width, real, width);
-        }
-        const float* const b = x_stays ? m.pixels + at * m.pitch + column : copied;
-        const std::int64_t b_next = x_stays ? m.pitch : width;
-        with_panel(width, [&]<int Whole, bool Half>() {
-          for (std::int64_t o = 0; o < count; o += rows) {
-            const float* const a = dy_stays ? g.dy + at * g.dy_pitch + out + o : channels + o * points;
-            const std::int64_t a_next = dy_stays ? g.dy_pitch : rows;
-            Tile<rows, Whole, Half> c;
-            c.clear();
-            Prefetch line = next_dy.left() ? next_dy.lines(points) : next_x.lines(points);
-            for (std::int64_t p = 0; p < points; ++p) {
-              c.add_product(a + p * a_next, 1, b + p * b_next, lanes);
-              line.read();
-            }
-            c.store(block, c.columns, lanes);
-            float* const sum = sums + column * g.out + (out + o) * width;
-            finish(block, at > first ? sum : nullptr, width, least(rows, count - o), to_dw ? real : width,
-                   to_dw ? dw + (out + o) * columns + column : sum, to_dw ? columns : width);
-          }
-        });
+    if (!pointwise(m) || after == m.points()) find_corners(m, at, points, points, corners);
+    if (g.out % rows) copy_last_channels(g, at, points, last_channels);
+    for (std::int64_t column = first_column; column < last_column; column += panel_columns) {
+      const std::int64_t width = panel_width(columns - column), real = least(width, columns - column);
+      const float* b = m.pixels + at * m.pitch + column;
+      std::int64_t b_next = m.pitch;
+      // Pixels are read where they are. What is read beyond the last channel belongs to the next pixel, and to sums
+      // that are thrown away; but the last pixel of all has no next.
+      if (!pointwise(m) || after == m.points()) {
+        copy_rows(m, corners, points, column, column + real, copied, width);
+        for (std::int64_t p = 0; real < width && p < points; ++p) clear_floats(copied + p * width, real, width);
+        b = copied;
+        b_next = width;
       }
+      with_panel(width, [&]<int Whole, bool Half>() {
+        for (std::int64_t o = 0; o < g.out; o += rows) {
+          const bool whole = o + rows <= g.out;
+          const float* const a = whole ? g.dy + at * g.dy_pitch + o : last_channels;
+          const std::int64_t a_next = whole ? g.dy_pitch : rows;
+          Prefetch line = next_dy.left() ? next_dy.lines(points) : next_x.lines(points);
+          Tile<rows, Whole, Half> c;
+          c.clear();
+          for (std::int64_t p = 0; p < points; ++p) {
+            c.add_product(a + p * a_next, 1, b + p * b_next, lanes);
+            line.read();
+          }
+          c.store(block, c.columns, lanes);
+          float* const sum = sums + column * g.out + o * width;
+          finish(block, at > first ? sum : nullptr, width, least(rows, g.out - o), to_dw ? real : width,
+                 to_dw ? dw + o * columns + column : sum, to_dw ? columns : width);
+        }
+      });
     }
   }
 }
