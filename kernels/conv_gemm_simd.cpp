@@ -70,13 +70,17 @@ void finish(const ConvGemm& g, const float* sums, std::int64_t width, std::int64
   }
 }
 
-// Whole rows of sums to y as they are.
-template <class Sums>
-IPA_INLINE void store_rows(const Sums& c, float* y, const std::int64_t* outputs) {
+// Whole rows of sums to y, added to those that are there where `More`, and no more to do.
+template <bool More, int Whole, bool Half>
+IPA_INLINE void store_rows(const Tile<tile_rows, Whole, Half>& c, float* y, const std::int64_t* outputs) {
+  auto put = [](float* to, auto v) __attribute__((always_inline)) {
+    if constexpr (More) v += load<decltype(v)>(to);
+    store(to, v);
+  };
   IPA_UNROLL for (int r = 0; r < tile_rows; ++r) {
     float* const out = y + outputs[r];
-    IPA_UNROLL for (int v = 0; v < c.columns / lanes; ++v) store(out + v * lanes, c.whole[r][v]);
-    if constexpr (c.columns % lanes) store(out + c.columns / lanes * lanes, c.half[r]);
+    IPA_UNROLL for (int v = 0; v < Whole; ++v) put(out + v * lanes, c.whole[r][v]);
+    if constexpr (Half) put(out + Whole * lanes, c.half[r]);
   }
 }
 
@@ -94,6 +98,10 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
   Ahead next_rows = rows_ahead(m, last, next_points), next_outputs = outputs_ahead(g, last, next_points);
   if (!in_place) find_corners(m, first, points, filled, corners);
   find_outputs(g, first, points, outputs);
+  const bool large = columns * g.weights.columns > 1 << 16;  // the packed weights do not stay in the cache
+  auto packed_at = [&](std::int64_t column, std::int64_t k) {
+    return g.packed + column * columns + k * panel_width(g.weights.columns - column);
+  };
   for (std::int64_t k = 0; k == 0 || k < columns; k += depth) {
     const std::int64_t count = least(depth, columns - k);
     const float* a = m.pixels + first * m.pitch + k;
@@ -103,27 +111,33 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
       a = copied;
       a_row = depth;
     }
-    const bool plain = count == columns && !g.bias && !g.rectify;
+    const bool done = k + count == columns, plain = !done || (!g.bias && !g.rectify);
     for (std::int64_t column = first_column; column < last_column; column += panel_columns) {
-      const std::int64_t width = panel_width(g.weights.columns - column);
-      const float* const b = g.packed + column * columns + k * width;
+      const std::int64_t width = panel_width(g.weights.columns - column), after = column + panel_columns;
+      const float* const b = packed_at(column, k);
+      Ahead next_weights(after < last_column ? packed_at(after, k) : packed_at(first_column, k + depth),
+                         large ? depth * panel_columns : 0);
       with_panel(width, [&]<int Whole, bool Half>() {
         for (std::int64_t p = 0; p < points; p += tile_rows) {
           Tile<tile_rows, Whole, Half> c;
           c.clear();
           const float* const row = a + p * a_row;
-          Prefetch next_row = next_rows.lines(count), next_output = next_outputs.lines(count);
+          Prefetch next_row = next_weights.left() ? next_weights.lines(count) : next_rows.lines(count);
+          Prefetch next_output = next_outputs.lines(count);
           for (std::int64_t e = 0; e < count; ++e) {
             c.add_product(row + e, a_row, b + e * c.columns, lanes);
             next_row.read();
             next_output.write();
           }
           if (plain && column + c.columns <= g.weights.columns && p + tile_rows <= points) {
-            store_rows(c, g.y + column, outputs + p);
-            continue;
+            if (k > 0)
+              store_rows<true>(c, g.y + column, outputs + p);
+            else
+              store_rows<false>(c, g.y + column, outputs + p);
+          } else {
+            c.store(sums, c.columns, lanes);
+            finish(g, sums, width, least(tile_rows, points - p), outputs + p, column, k > 0, done);
           }
-          c.store(sums, c.columns, lanes);
-          finish(g, sums, width, least(tile_rows, points - p), outputs + p, column, k > 0, k + count == columns);
         }
       });
     }
