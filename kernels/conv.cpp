@@ -1,6 +1,7 @@
 #include "kernels/conv.h"
 
 #include "engine/on_device.h"
+#include "kernels/conv_gemm.h"
 
 namespace ipa {
 namespace {
@@ -15,7 +16,8 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const C
       device,
       [&] {
         require_f32(dtype);
-        return onednn::prepare_conv(g, bias, a);
+        return gemm::is_faster(ConvPass::forward, g) ? gemm::prepare_conv(g, bias, a)
+                                                     : onednn::prepare_conv(g, bias, a);
       },
       [&] { return cuda::prepare_conv(g, dtype, bias, a); }, conv_workspace_limit);
 }
@@ -25,7 +27,7 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const Con
       device,
       [&] {
         require_f32(dtype);
-        return onednn::prepare_conv_dgrad(g);
+        return gemm::is_faster(ConvPass::dgrad, g) ? gemm::prepare_conv_dgrad(g) : onednn::prepare_conv_dgrad(g);
       },
       [&] { return cuda::prepare_conv_dgrad(g, dtype); }, conv_workspace_limit);
 }
@@ -35,7 +37,7 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const Con
       device,
       [&] {
         require_f32(dtype);
-        return onednn::prepare_conv_wgrad(g);
+        return gemm::is_faster(ConvPass::wgrad, g) ? gemm::prepare_conv_wgrad(g) : onednn::prepare_conv_wgrad(g);
       },
       [&] { return cuda::prepare_conv_wgrad(g, dtype); }, conv_workspace_limit);
 }

@@ -143,6 +143,29 @@ bool fused(Activation a) {
 
 }  // namespace
 
+// Measured for the networks' shapes at width 32, batch 4 (AVX-512, one core of a Zen 4, peak 116 GFLOP/s; GFLOP/s of
+// oneDNN / ours):
+//   forward  1x1: 32->32 @256: 90/74, 64->51: 63/81, 51->105 @128: 65/94, 256->212 @64: 92/99, 512->426 @32: 104/97
+//            2x2 s2: 32->105 @256: 30/94, 128->426 @64: 82/104
+//            4x4 s2: 2->64 @256: 88/69, 64->128 @128: 85/107, 128->256 @64: 106/106, 256->512 @32: 103/96
+//   dgrad    1x1: 32->32 @256: 99/84, 51->105 @128: 56/95, 256->212 @64: 84/109; 2x2 s2: 32->105 @256: 53/101
+//            4x4: s2 64->128 @128: 101/100, s1 256->512 @32: 112/95
+//   wgrad    1x1: 32->32 @256: 48/79, 51->32: 86/72, 64->51: 57/76, 128->105 @128: 57/83, 512->426 @32: 101/85
+//            2x2 s2: 32->105 @256: 43/91; 4x4: s2 64->128 @128: 83/100, s1 256->512 @32: 97/95
+// Weight gradients are always ours: oneDNN's order of sums depends on the number of threads.
+bool is_faster(ConvPass pass, const ConvGeometry& g) {
+  const bool small_kernel = g.w.h <= 2 && g.w.w <= 2 && g.dilation == 1;
+  switch (pass) {
+    case ConvPass::forward:  // a sum of one term is no product
+      return small_kernel ? g.x.c > 1 : g.stride == 2 && g.x.c >= 32 && g.x.c < 128;
+    case ConvPass::dgrad:
+      return small_kernel && g.y.c > 1;
+    case ConvPass::wgrad:
+      break;
+  }
+  return true;
+}
+
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a) {
   const ConvGemmKernels& kernels = IPA_SIMD_PICK(conv_gemm_kernels);
   std::vector<ConvGemm> products{forward_product(g)};
@@ -173,7 +196,8 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g) {
   // Columns by twos of panels; where that gives few tasks, the points too are taken in parts.
   const std::int64_t points = rows.points(), columns = rows.columns(), out = g.w.n, group = 4 * kernels.panel;
   const std::int64_t groups = parts_of(columns, group), blocks = parts_of(points, kernels.block);
-  const std::int64_t parts = std::clamp<std::int64_t>(parts_of(many_tasks, groups), 1, std::max<std::int64_t>(blocks / 4, 1));
+  const std::int64_t parts =
+      std::clamp<std::int64_t>(parts_of(many_tasks, groups), 1, std::max<std::int64_t>(blocks / 4, 1));
   const std::int64_t part_floats = packed_columns(columns) * out;
   return {[=, &kernels](Stream&, Tensor dw, Tensor x, Tensor dy, void* workspace) {
             ConvGemmWgrad sum{.rows = rows, .dy = dy.f32(), .dy_pitch = dy.pitch, .out = out};

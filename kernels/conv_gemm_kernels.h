@@ -20,7 +20,8 @@ struct PixelRows {
 };
 
 // The other factor, as the weights of a convolution have it: element [tap (a, b), channel][column] is
-// w[column * column_stride + channel * channel_stride + (row + a row_step) * row_stride + (col + b col_step) * col_stride].
+// w[column * column_stride + channel * channel_stride + (row + a row_step) * row_stride + (col + b col_step) *
+// col_stride].
 struct ConvGemmWeights {
   std::int64_t columns, column_stride, channel_stride, row_stride, col_stride, row, row_step, col, col_step;
 };

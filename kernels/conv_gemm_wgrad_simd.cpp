@@ -13,8 +13,7 @@ constexpr int rows = lanes == 16 ? 8 : 4;
 void copy_last_channels(const ConvGemmWgrad& g, std::int64_t first, std::int64_t points, float* to) {
   const std::int64_t whole = g.out / rows * rows;
   for (std::int64_t p = 0; p < points; ++p)
-    for (std::int64_t o = whole; o < whole + rows; ++o)
-      *to++ = o < g.out ? g.dy[(first + p) * g.dy_pitch + o] : 0;
+    for (std::int64_t o = whole; o < whole + rows; ++o) *to++ = o < g.out ? g.dy[(first + p) * g.dy_pitch + o] : 0;
 }
 
 // A block's sums, rows of `width`, to `to`, added to what was there before if there was.

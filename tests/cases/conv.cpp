@@ -26,7 +26,6 @@ double act(double x, Activation a) {
   return x;
 }
 
-// The weight gradient's order of sums is oneDNN's own and depends on the number of threads.
 OpCase conv_case(const std::string& name, const Shape& x, const Shape& w, ConvAttributes t, Activation a = {},
                  bool bias = false) {
   OpCase c{
@@ -37,8 +36,7 @@ OpCase conv_case(const std::string& name, const Shape& x, const Shape& w, ConvAt
           [=](const Arrays& in) {
             return Arrays{map(conv_reference(in[0], in[1], bias ? in[2] : Array(vector_shape(w.n)), t),
                               [a](double v) { return act(v, a); })};
-          },
-      .any_threads_same_bits = false};
+          }};
   if (bias) c.inputs.push_back({.shape = vector_shape(w.n), .exact = true});
   return c;
 }
@@ -83,8 +81,7 @@ const Register registered({
          [](const Arrays& in) {
            const ConvAttributes t{2, 1, 1};
            return Arrays{dgrad_reference(in[2], in[1], in[0].shape, t), wgrad_reference(in[0], in[2], in[1].shape, t)};
-         },
-     .any_threads_same_bits = false},
+         }},
     bench_case("enc1.b 8 to 17 @256", {4, 256, 256, 8}, {17, 3, 3, 8}, {1, 1, 1}),
     bench_case("respath1.1 51 to 32 @256", {4, 256, 256, 51}, {32, 3, 3, 51}, {1, 1, 1}),
     bench_case("respath1.2 32 to 32 @256", {4, 256, 256, 32}, {32, 3, 3, 32}, {1, 1, 1}),
