@@ -53,9 +53,11 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const Con
 // The backends. The order of sums of oneDNN's weight gradient, and so its last bits, depend on the number of OpenMP
 // threads at the time of preparation.
 namespace onednn {
-PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a);
-PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g);
-PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g);
+enum class Layout : std::uint8_t { by_shape, nhwc, blocked };  // the last two for measurements
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a,
+                                                          Layout layout = Layout::by_shape);
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g, Layout layout = Layout::by_shape);
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g, Layout layout = Layout::by_shape);
 }  // namespace onednn
 namespace cuda {
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, DType dtype, bool bias, Activation a);

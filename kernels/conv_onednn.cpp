@@ -24,7 +24,8 @@ using Tag = memory::format_tag;
 
 enum class Pass { forward, dgrad, wgrad };
 
-bool blocked_is_faster(Pass pass, const ConvGeometry& g) {
+bool blocked_is_faster(Pass pass, const ConvGeometry& g, onednn::Layout layout) {
+  if (layout != onednn::Layout::by_shape) return layout == onednn::Layout::blocked;
   const std::int64_t least = std::min(g.x.c, g.y.c), most = std::max(g.x.c, g.y.c);
   if (g.w.h * g.w.w == 1 || least < 8) return false;
   switch (pass) {
@@ -109,10 +110,11 @@ void add(OnednnSequence& sequence, const PrimitiveDesc& p, std::pair<int, std::p
 
 namespace onednn {
 
-PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a) {
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a,
+                                                          Layout layout) {
   dnnl::primitive_attr attributes = OnednnSequence::attributes();
   const bool fused = fuse(a, attributes);
-  const Layouts l = layouts(g, blocked_is_faster(Pass::forward, g));
+  const Layouts l = layouts(g, blocked_is_faster(Pass::forward, g, layout));
   const auto p = forward_primitive(l, g, bias, attributes);
   auto sequence = std::make_shared<OnednnSequence>();
   std::vector<std::pair<int, std::pair<Desc, Desc>>> in{{DNNL_ARG_SRC, {l.x, p.src_desc()}},
@@ -126,9 +128,9 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g,
           sequence->workspace_bytes()};
 }
 
-PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g) {
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g, Layout layout) {
   const dnnl::primitive_attr attributes = OnednnSequence::attributes();
-  const Layouts l = layouts(g, blocked_is_faster(Pass::dgrad, g));
+  const Layouts l = layouts(g, blocked_is_faster(Pass::dgrad, g, layout));
   const dnnl::convolution_backward_data::primitive_desc p(
       {dnnl::algorithm::convolution_direct, l.free_x, l.free_w, l.free_y, l.strides, l.dilations, l.padding, l.padding},
       attributes, onednn_engine(), forward_primitive(l, g, false, attributes));
@@ -142,9 +144,9 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g) {
           sequence->workspace_bytes()};
 }
 
-PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g) {
+PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g, Layout layout) {
   const dnnl::primitive_attr attributes = OnednnSequence::attributes();
-  const Layouts l = layouts(g, blocked_is_faster(Pass::wgrad, g));
+  const Layouts l = layouts(g, blocked_is_faster(Pass::wgrad, g, layout));
   const dnnl::convolution_backward_weights::primitive_desc p(
       {dnnl::algorithm::convolution_direct, l.free_x, l.free_w, l.free_y, l.strides, l.dilations, l.padding, l.padding},
       attributes, onednn_engine(), forward_primitive(l, g, false, attributes));

@@ -112,10 +112,64 @@ IPA_INLINE void store(float* p, V v, Mask m) {
 #endif
 }
 
+template <class V>
+IPA_INLINE V keep(V v, Mask m) {  // the other lanes become 0
+#if defined(__AVX512F__)
+  if constexpr (lanes_of<V> == lanes)
+    return _mm512_maskz_mov_ps(m.bits, v);
+  else
+    return _mm256_maskz_mov_ps(static_cast<__mmask8>(m.bits), v);
+#elif defined(__AVX2__)
+  if constexpr (lanes_of<V> == lanes)
+    return _mm256_and_ps(v, _mm256_castsi256_ps(m.bits));
+  else
+    return _mm_and_ps(v, _mm_castsi128_ps(_mm256_castsi256_si128(m.bits)));
+#else
+  for (int i = 0; i < lanes_of<V>; ++i) v[i] = i < m.count ? v[i] : 0;
+  return v;
+#endif
+}
+
+// The lanes of a and b by turns: those of their lower halves, those of their upper halves.
+IPA_INLINE Vec interleave_low(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+#elif defined(__AVX2__)
+  return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+#else
+  return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+#endif
+}
+IPA_INLINE Vec interleave_high(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#elif defined(__AVX2__)
+  return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+  return __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#endif
+}
+
+// Element j of rows[i] becomes element i of rows[j]: each round moves one bit of i's binary digits to j's.
+IPA_INLINE void transpose(Vec (&rows)[lanes]) {
+  for (int round = 1; round < lanes; round *= 2) {
+    Vec next[lanes];
+    IPA_UNROLL for (int i = 0; i < lanes / 2; ++i) {
+      next[2 * i] = interleave_low(rows[i], rows[i + lanes / 2]);
+      next[2 * i + 1] = interleave_high(rows[i], rows[i + lanes / 2]);
+    }
+    IPA_UNROLL for (int i = 0; i < lanes; ++i) rows[i] = next[i];
+  }
+}
+
 // Comparisons are written so that a NaN stays a NaN.
 template <class V>
+IPA_INLINE V at_least(V v, V floor) {
+  return floor > v ? floor : v;
+}
+template <class V>
 IPA_INLINE V relu(V v) {
-  return V{} > v ? V{} : v;
+  return at_least(v, V{});
 }
 template <class V>
 IPA_INLINE V leaky_relu(V v, float slope) {

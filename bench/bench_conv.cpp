@@ -1,0 +1,153 @@
+// Times our 3x3 convolutions against oneDNN's, NHWC and blocked (reorders included), pass by pass in one run, in
+// nominal GFLOP/s: 2 N H W Ci Co 9 / time, whatever the algorithm really computes. The runs of the three alternate, so
+// that what else the machine does meets all of them; medians and, in brackets, the best. The rule in kernels/conv.cpp
+// was read off this:
+//   bench_conv                                    the shapes that weigh most, batch 4
+//   bench_conv --networks [--width 32] [--size 256] [--batch 4]    all 3x3 convolutions of a training step
+#include <fmt/core.h>
+#include <omp.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <set>
+
+#include "graph/ops/conv.h"
+#include "kernels/winograd.h"
+#include "nets/step_graph.h"
+
+using namespace ipa;
+
+namespace {
+
+struct Problem {
+  ConvPass pass;
+  ConvGeometry geometry;
+};
+
+std::string to_string(const Problem& p) {
+  const ConvGeometry& g = p.geometry;
+  return fmt::format("{:<8} {:>3}->{:<3} @{}x{} n{}", p.pass == ConvPass::forward ? "forward" : "dgrad", g.x.c, g.y.c,
+                     g.x.h, g.x.w, g.x.n);
+}
+
+std::vector<Problem> main_problems() {
+  std::vector<Problem> all;
+  for (const auto& [in, out, size] : std::vector<std::array<std::int64_t, 3>>{{32, 32, 256},
+                                                                              {51, 32, 256},
+                                                                              {8, 17, 256},
+                                                                              {17, 26, 256},
+                                                                              {26, 51, 256},
+                                                                              {64, 64, 128},
+                                                                              {128, 128, 64},
+                                                                              {256, 256, 64}})
+    for (const ConvPass pass : {ConvPass::forward, ConvPass::dgrad})
+      all.push_back({pass, {{4, size, size, in}, {out, 3, 3, in}, {4, size, size, out}, 1, 1, 1}});
+  return all;
+}
+
+// Those of the generator and, with the style loss, of VGG-19; each once.
+std::vector<Problem> network_problems(const StepOptions& options) {
+  std::vector<Problem> all;
+  std::set<std::string> seen;
+  Gan gan;
+  const StepGraph step(gan, options);
+  for (const Graph::Node& node : step.graph.nodes()) {
+    const auto d = describe_conv(step.graph, node);
+    if (!d || d->pass == ConvPass::wgrad || !winograd::supports(d->geometry)) continue;
+    if (const Problem p{d->pass, d->geometry}; seen.insert(to_string(p)).second) all.push_back(p);
+  }
+  return all;
+}
+
+// One way to compute a problem, with memory of its own for the workspace.
+struct Candidate {
+  std::function<void(Stream&, Tensor out, Tensor in, Tensor w, void* workspace)> run;
+  Buffer workspace;
+  std::vector<double> seconds = {};
+
+  Candidate(PreparedConv<Tensor, Tensor, Tensor, Tensor> p)
+      : run([f = p.run](Stream& s, Tensor y, Tensor x, Tensor w, void* memory) { f(s, y, x, w, {}, memory); }),
+        workspace("workspace", p.workspace_bytes) {}
+  Candidate(PreparedConv<Tensor, Tensor, Tensor> p) : run(p.run), workspace("workspace", p.workspace_bytes) {}
+
+  double gflop_s(double flops, double quantile) {
+    const auto at = seconds.begin() + static_cast<std::ptrdiff_t>(quantile * static_cast<double>(seconds.size()));
+    std::nth_element(seconds.begin(), at, seconds.end());
+    return flops * 1e-9 / *at;
+  }
+};
+
+std::vector<Candidate> candidates(const Problem& p) {
+  const ConvGeometry& g = p.geometry;
+  std::vector<Candidate> all;
+  if (p.pass == ConvPass::forward) {
+    all.emplace_back(winograd::prepare_conv(g, false, {}));
+    for (const auto layout : {onednn::Layout::nhwc, onednn::Layout::blocked})
+      all.emplace_back(onednn::prepare_conv(g, false, {}, layout));
+  } else {
+    all.emplace_back(winograd::prepare_conv_dgrad(g));
+    for (const auto layout : {onednn::Layout::nhwc, onednn::Layout::blocked})
+      all.emplace_back(onednn::prepare_conv_dgrad(g, layout));
+  }
+  return all;
+}
+
+Buffer random_tensor(const Shape& shape) {
+  Buffer buffer("operand", TensorSpec{shape}.bytes());
+  std::minstd_rand random(1);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  float* const values = buffer.tensor({shape}).f32();
+  for (std::int64_t i = 0; i < shape.elements(); ++i) values[i] = uniform(random);
+  return buffer;
+}
+
+void time_problem(const Problem& p, double least_seconds) {
+  const ConvGeometry& g = p.geometry;
+  const Shape in = p.pass == ConvPass::forward ? g.x : g.y, out = p.pass == ConvPass::forward ? g.y : g.x;
+  const Buffer x = random_tensor(in), w = random_tensor(g.w), y = random_tensor(out);
+  std::vector<Candidate> all = candidates(p);
+  Stream stream;
+  const auto start = std::chrono::steady_clock::now();
+  auto seconds = [](auto since) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+  };
+  for (int run = 0; run < 4 || seconds(start) < least_seconds; ++run)
+    for (Candidate& c : all) {
+      const auto before = std::chrono::steady_clock::now();
+      c.run(stream, y.tensor({out}), x.tensor({in}), w.tensor({g.w}), c.workspace.data());
+      if (run > 0) c.seconds.push_back(seconds(before));  // the first touches the memory
+    }
+  const double flops = 2.0 * static_cast<double>(g.y.elements()) * static_cast<double>(g.w.h * g.w.w * g.w.c);
+  fmt::print("{:<32}", to_string(p));
+  for (Candidate& c : all) fmt::print(" {:6.0f} [{:4.0f}]", c.gflop_s(flops, 0.5), c.gflop_s(flops, 0));
+  const double ours = all[0].gflop_s(flops, 0.5), nhwc = all[1].gflop_s(flops, 0.5),
+               blocked = all[2].gflop_s(flops, 0.5);
+  fmt::print(" {:6.2f} {:6.2f}  {:9.3f} ms\n", ours / nhwc, ours / std::max(nhwc, blocked), flops * 1e-6 / ours);
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  StepOptions options;
+  options.batch = 4;
+  options.loss.style_layers = 16;
+  bool networks = false;
+  double seconds = 0.25;
+  CLI::App app("Times 3x3 convolutions, ours and oneDNN's");
+  app.add_flag("--networks", networks, "all of a training step");
+  app.add_option("--width", options.net.width);
+  app.add_option("--size", options.size);
+  app.add_option("--batch", options.batch);
+  app.add_option("--style", options.loss.style_layers, "VGG-19 layers; 0: no style loss");
+  app.add_option("--seconds", seconds, "for each shape");
+  CLI11_PARSE(app, argc, argv);
+  if (options.loss.style_layers == 0) options.loss.style = 0;
+  fmt::print("{} threads\n{:<32} {:>13} {:>13} {:>13} {:>13}\n", omp_get_max_threads(), "pass, shape", "ours", "NHWC",
+             "blocked", "ours/NHWC, ours/better");
+  for (const Problem& p : networks ? network_problems(options) : main_problems()) time_problem(p, seconds);
+}
