@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "engine/error.h"
-#include "kernels/conv_gemm_kernels.h"
+#include "kernels/conv_gemm_products.h"
 #include "kernels/parallel.h"
 #include "kernels/pointwise.h"
 #include "kernels/scratch.h"
@@ -13,11 +13,6 @@ namespace {
 
 // Few blocks of points are divided further, by columns.
 constexpr std::int64_t many_tasks = 32;
-
-std::int64_t parts_of(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
-
-// Room for packed weights of so many columns: each panel is padded to at most a multiple of 8.
-std::int64_t packed_columns(std::int64_t columns) { return parts_of(columns, 8) * 8; }
 
 PixelRows rows_of(const Shape& x, const Shape& grid, std::int64_t step, std::int64_t spacing) {
   return {.images = x.n,
@@ -29,6 +24,8 @@ PixelRows rows_of(const Shape& x, const Shape& grid, std::int64_t step, std::int
           .step = step,
           .spacing = spacing};
 }
+
+}  // namespace
 
 ConvGemm forward_product(const ConvGeometry& g) {
   const Shape& w = g.w;
@@ -49,6 +46,8 @@ ConvGemm forward_product(const ConvGeometry& g) {
   return product;
 }
 
+namespace {
+
 // Along one axis, the pixels `offset`, `offset` + stride, ... of dx. The kernel's taps that reach them are every
 // stride-th, and in the order of the pixels of dy they come from the last to the first.
 struct Axis {
@@ -63,6 +62,8 @@ struct Axis {
     tap_step = -g.stride;
   }
 };
+
+}  // namespace
 
 std::vector<ConvGemm> dgrad_products(const ConvGeometry& g) {
   require(g.stride == 1 || g.dilation == 1, "conv_gemm: stride and dilation in one convolution");
@@ -97,6 +98,8 @@ std::vector<ConvGemm> dgrad_products(const ConvGeometry& g) {
     }
   return products;
 }
+
+namespace {
 
 std::size_t packed_bytes(const std::vector<ConvGemm>& products) {
   const ConvGemm& last = products.back();
@@ -136,12 +139,12 @@ void run(const ConvGemmKernels& kernels, std::vector<ConvGemm>& products, const 
       }
 }
 
+}  // namespace
+
 bool fused(Activation a) {
   using Kind = Activation::Kind;
   return a.kind == Kind::none || a.kind == Kind::relu || a.kind == Kind::leaky_relu;
 }
-
-}  // namespace
 
 // Measured for the networks' shapes at width 32, batch 4 (AVX-512, one core of a Zen 4, peak 116 GFLOP/s; GFLOP/s of
 // oneDNN / ours):
@@ -157,7 +160,7 @@ bool is_faster(ConvPass pass, const ConvGeometry& g) {
   const bool small_kernel = g.w.h <= 2 && g.w.w <= 2 && g.dilation == 1;
   switch (pass) {
     case ConvPass::forward:  // a sum of one term is no product
-      return small_kernel ? g.x.c > 1 : g.stride == 2 && g.x.c >= 32 && g.x.c < 128;
+      return small_kernel && g.x.c > 1;
     case ConvPass::dgrad:
       return small_kernel && g.y.c > 1;
     case ConvPass::wgrad:

@@ -45,7 +45,7 @@ IPA_INLINE void clear_floats(float* to, std::int64_t first, std::int64_t last) {
 // Columns [first, last) of the rows of `count` corners, `stride` apart.
 inline void copy_rows(const PixelRows& m, const Corner* corners, std::int64_t count, std::int64_t first,
                       std::int64_t last, float* to, std::int64_t stride) {
-  if (first == last) return;  // no taps
+  if (first == last) return;                                    // no taps
   const bool joined = m.spacing == 1 && m.pitch == m.channels;  // the taps of a row lie one behind another
   const std::int64_t runs = joined ? 1 : m.taps_w, length = joined ? m.taps_w * m.channels : m.channels;
   for (std::int64_t run = first / length; run * length < last; ++run) {
