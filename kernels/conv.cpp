@@ -2,6 +2,7 @@
 
 #include "engine/on_device.h"
 #include "kernels/conv_gemm.h"
+#include "kernels/winograd.h"
 #include "kernels/winograd_taps.h"
 
 namespace ipa {
@@ -17,6 +18,7 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const C
       device,
       [&] {
         require_f32(dtype);
+        if (winograd::is_faster(ConvPass::forward, g)) return winograd::prepare_conv(g, bias, a);
         if (winograd_taps::is_faster(g)) return winograd_taps::prepare_conv(g, bias, a);
         return gemm::is_faster(ConvPass::forward, g) ? gemm::prepare_conv(g, bias, a)
                                                      : onednn::prepare_conv(g, bias, a);
@@ -29,6 +31,7 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const Con
       device,
       [&] {
         require_f32(dtype);
+        if (winograd::is_faster(ConvPass::dgrad, g)) return winograd::prepare_conv_dgrad(g);
         if (winograd_taps::is_faster(g)) return winograd_taps::prepare_conv_dgrad(g);
         return gemm::is_faster(ConvPass::dgrad, g) ? gemm::prepare_conv_dgrad(g) : onednn::prepare_conv_dgrad(g);
       },

@@ -1,6 +1,7 @@
 // Convolution and its gradients on NHWC tensors; weights (Co,kh,kw,Ci). Operands of one type, fp32 or, on CUDA, bf16;
 // the bias and dw are fp32. Each is prepared once and then run without creating anything: on the CPU by our own kernels
-// (conv_gemm.h, winograd_taps.h) or by oneDNN (conv_onednn.cpp), chosen by shape; on CUDA by cuDNN (conv_cudnn.cpp).
+// (winograd.h, winograd_taps.h, conv_gemm.h) or by oneDNN (conv_onednn.cpp), which, and with which layouts, is chosen by
+// shape; on CUDA by cuDNN (conv_cudnn.cpp).
 //   forward  y[n,i,j,o]  = a(sum x[n, i stride - pad + r dilation, j ..., c] w[o,r,s,c] + bias[o])
 //   dgrad    dx = d<dy, forward>/dx without bias and activation; wgrad dw likewise
 // FLOPs: 2 * (elements of y) * kh * kw * Ci for each of the three. Bytes: x, w and y once. On an H200 (4.3 TB/s,

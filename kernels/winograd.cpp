@@ -64,6 +64,23 @@ bool supports(const ConvGeometry& g) {
   return g.w.h == 3 && g.w.w == 3 && g.stride == 1 && g.pad == 1 && g.dilation == 1;
 }
 
+// Read off `bench_conv --networks` for widths 8, 16 and 32 and VGG-19 at 256^2 and 128^2, batch 1, 4 and 8 (AVX-512, 2
+// cores of a Zen 4; times as fast as the better of oneDNN's two layouts, reorders included):
+//   tiles of 4x4            channels                        forward     backward-data
+//   from 64 on              8 and more read, few written    1.5..3      1.2..2.6 (64->8), 3.5 (3->64)
+//                           8 to 26 on both sides           1.2..2      1.7..2.5
+//                           32 to 512                       1.4..3.6    1.4..4
+//   from 64 on              1 to 4 read                     0.1..0.9    0.7..1.6
+//   16 to 32 (8x8 images)   71 to 512                       0.9..1.3    0.7..1.2
+//   4 to 16                 any                             0.3..1.6    0.4..1.6: transforming the weights costs most
+// The same shapes win with AVX2 and with the portable vectors (8->17 to 17->26 with AVX2: a tie).
+bool is_faster(ConvPass pass, const ConvGeometry& g) {
+  constexpr std::int64_t least_tiles = 64, least_channels = 8;
+  const std::int64_t tiles = g.x.n * ((g.x.h + 3) / 4) * ((g.x.w + 3) / 4);
+  const std::int64_t read = pass == ConvPass::forward ? g.x.c : g.y.c;
+  return pass != ConvPass::wgrad && supports(g) && tiles >= least_tiles && read >= least_channels;
+}
+
 PreparedConv<Operands> prepare(const ConvGeometry& g, const Options& options) {
   require(supports(g) && fused(options.activation), "winograd: not this convolution");
   WinogradShape s{g.x.n, g.x.h, g.x.w, g.x.c, g.y.c};

@@ -26,6 +26,7 @@ struct Operands {
 };
 
 bool supports(const ConvGeometry& g);
+bool is_faster(ConvPass pass, const ConvGeometry& g);  // than oneDNN, by the shape alone; false where not supported
 
 // The workspace has room for as many threads as OpenMP has at the time of preparation; more are not used.
 PreparedConv<Operands> prepare(const ConvGeometry& g, const Options& options);

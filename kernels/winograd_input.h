@@ -36,17 +36,18 @@ __attribute__((noinline)) void transform_run(InputRun<V> run) {  // a copy, whic
   V t[3][points];
   const float* x = run.x + Half * run.row_pitch;
   std::int64_t column = run.column;
+  const std::uint64_t width = static_cast<std::uint64_t>(run.width);
+  const Mask rows[5] = {run.rows[Half], run.rows[Half + 1], run.rows[Half + 2], run.rows[Half + 3], run.rows[Half + 4]};
   auto next_column = [&](int k) __attribute__((always_inline)) {
-    if (column < 0 || column >= run.width) {  // padding
-      t[0][k] = t[1][k] = t[2][k] = V{};
-    } else {
+    if (static_cast<std::uint64_t>(column) < width) {  // and not before the first one
       V d[5];
       IPA_UNROLL for (int r = 0; r < 5; ++r) {
-        const Mask m = run.rows[Half + r];
-        d[r] = load<V>(x + r * run.row_pitch, m);
-        if constexpr (Fused) d[r] = keep(at_least(d[r] * run.scale + run.shift, run.floor), m);
+        d[r] = load<V>(x + r * run.row_pitch, rows[r]);
+        if constexpr (Fused) d[r] = keep(at_least(d[r] * run.scale + run.shift, run.floor), rows[r]);
       }
       transform_input_half<Half>(d, t[0][k], t[1][k], t[2][k]);
+    } else {
+      t[0][k] = t[1][k] = t[2][k] = V{};
     }
     x += run.pixel_pitch;
     ++column;
