@@ -1,5 +1,5 @@
-// Where a training step's time goes: milliseconds, bytes and FLOPs by kind of op.
-//   bench_step [--width 32] [--disc-width 64] [--size 256] [--batch 4] [--style 6] [--residual] [--runs 3]
+// Where a training step's time goes: milliseconds, bytes and FLOPs by kind of op, or by kind and shapes.
+//   bench_step [--width 32] [--disc-width 64] [--size 256] [--batch 4] [--style 6] [--residual] [--runs 3] [--shapes]
 #include <fmt/core.h>
 
 #include <CLI/App.hpp>
@@ -28,6 +28,15 @@ Cost cost_of(const Graph& graph, const Graph::Node& node) {
   return node.op->cost(in, out);
 }
 
+std::string shapes_of(const Graph& graph, const Graph::Node& node) {
+  std::string shapes;
+  for (const Value& v : node.inputs)
+    if (v) shapes += " " + to_string(v.spec().shape);
+  shapes += " to";
+  for (const Value& v : node.outputs) shapes += " " + to_string(graph.info(v).spec.shape);
+  return shapes;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -35,6 +44,7 @@ int main(int argc, char** argv) {
   options.batch = 4;
   options.loss.style_layers = 6;
   int runs = 3;
+  bool by_shapes = false;
   CLI::App app("Times one training step by kind of op");
   app.add_option("--width", options.net.width);
   app.add_option("--disc-width", options.net.disc_width);
@@ -43,6 +53,7 @@ int main(int argc, char** argv) {
   app.add_option("--style", options.loss.style_layers, "VGG-19 layers; 0: no style loss");
   app.add_flag("--residual", options.net.residual);
   app.add_option("--runs", runs);
+  app.add_flag("--shapes", by_shapes, "a row for each kind of op and its shapes");
   CLI11_PARSE(app, argc, argv);
   if (options.loss.style_layers == 0) options.loss.style = 0;
 
@@ -69,7 +80,7 @@ int main(int argc, char** argv) {
     for (const auto& t : times) of_step.push_back(t[s]);
     std::sort(of_step.begin(), of_step.end());
     const Graph::Node& node = graph.nodes()[static_cast<std::size_t>(plan.steps[s].node)];
-    Row& row = rows[node.op->name()];
+    Row& row = rows[node.op->name() + (by_shapes ? shapes_of(graph, node) : "")];
     const Cost cost = cost_of(graph, node);
     ++row.launches;
     row.milliseconds += of_step[of_step.size() / 2];

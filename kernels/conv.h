@@ -1,7 +1,7 @@
 // Convolution and its gradients on NHWC tensors; weights (Co,kh,kw,Ci). Operands of one type, fp32 or, on CUDA, bf16;
-// the bias and dw are fp32. Each is prepared once and then run without creating anything: on the CPU by our Winograd
-// (winograd.h) or by oneDNN (conv_onednn.cpp), which, and with which layouts, is chosen by shape; on CUDA by cuDNN
-// (conv_cudnn.cpp).
+// the bias and dw are fp32. Each is prepared once and then run without creating anything: on the CPU by our own kernels
+// (winograd.h, winograd_taps.h, conv_gemm.h) or by oneDNN (conv_onednn.cpp), which, and with which layouts, is chosen by
+// shape; on CUDA by cuDNN (conv_cudnn.cpp).
 //   forward  y[n,i,j,o]  = a(sum x[n, i stride - pad + r dilation, j ..., c] w[o,r,s,c] + bias[o])
 //   dgrad    dx = d<dy, forward>/dx without bias and activation; wgrad dw likewise
 // FLOPs: 2 * (elements of y) * kh * kw * Ci for each of the three. Bytes: x, w and y once. On an H200 (4.3 TB/s,
@@ -48,11 +48,11 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const C
                                                           Activation a);
 // run(stream, dx, dy, w, workspace)
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const ConvGeometry& g, DType dtype);
-// run(stream, dw, x, dy, workspace). The order of its sums, and so its last bits, depend on the number of OpenMP
-// threads at the time of preparation; for one number they are the same in every run.
+// run(stream, dw, x, dy, workspace)
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const ConvGeometry& g, DType dtype);
 
-// The backends.
+// The backends. The order of sums of oneDNN's weight gradient, and so its last bits, depend on the number of OpenMP
+// threads at the time of preparation.
 namespace onednn {
 enum class Layout : std::uint8_t { by_shape, nhwc, blocked };  // the last two for measurements
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a,

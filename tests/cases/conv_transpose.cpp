@@ -17,8 +17,7 @@ OpCase transpose_case(const std::string& name, const Shape& x, const Shape& w, c
                 Array result = dgrad_reference(in[0], in[1], y, t);
                 for (std::int64_t i = 0; i < result.size(); ++i) result[i] += in[2][i % w.c];
                 return Arrays{result};
-              },
-          .any_threads_same_bits = false};
+              }};
 }
 
 OpCase bench_case(const std::string& name, const Shape& x, const Shape& w) {
