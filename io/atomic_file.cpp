@@ -39,6 +39,29 @@ void sync(const fs::path& path, int flags) {
 
 fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
+// Where a link leads, there or not yet: the file behind it is replaced, not the link.
+fs::path followed(fs::path path) {
+  constexpr int most_links = 40;  // as the kernel's
+  std::error_code ignored;
+  for (int links = 0; fs::is_symlink(path, ignored) && links < most_links; ++links)
+    path = path.parent_path() / fs::read_symlink(path, ignored);
+  return path;
+}
+
+void sweep(const fs::path& folder, std::string_view start) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const size_t at = name.rfind(".tmp.");
+    if (at == std::string::npos || !name.starts_with(start)) continue;
+    pid_t pid = 0;
+    const char* end = name.data() + name.size();
+    if (auto [rest, error] = std::from_chars(name.data() + at + 5, end, pid); error != std::errc() || rest != end)
+      continue;
+    if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) fs::remove(entry.path(), ignored);
+  }
+}
+
 }  // namespace
 
 void fail_errno(std::string_view what, const fs::path& path) {
@@ -65,13 +88,19 @@ void fail_errno(std::string_view what, const fs::path& path) {
 }
 
 AtomicFile::AtomicFile(fs::path goal, bool overwrite)
-    : goal_(std::move(goal)), temporary_(goal_.string() + ".tmp." + std::to_string(::getpid())) {
+    : goal_(followed(std::move(goal))), temporary_(goal_.string() + ".tmp." + std::to_string(::getpid())) {
   check(goal_, overwrite);
+  sweep(folder_of(goal_), goal_.filename().string() + ".tmp.");
 }
 
 void AtomicFile::check(const fs::path& goal, bool overwrite) {
   std::error_code ignored;
-  if (!overwrite && fs::exists(goal, ignored))
+  const fs::file_status found = fs::status(goal, ignored);
+  if (fs::is_directory(found))
+    fail(ErrorKind::io, "cannot write a file: a folder has this name", goal.string(), "choose another name");
+  if (fs::exists(found) && !fs::is_regular_file(found))  // which a rename would replace, /dev/null for instance
+    fail(ErrorKind::io, "cannot write a file: a device or pipe has this name", goal.string(), "choose another name");
+  if (!overwrite && fs::exists(found))
     fail(ErrorKind::usage, "the output exists", goal.string(), "choose another name or add --force");
   if (!fs::is_directory(folder_of(goal), ignored))
     fail(ErrorKind::io, "no such folder", folder_of(goal).string(), "create it first");
@@ -107,18 +136,6 @@ void write_file(const fs::path& goal, std::string_view bytes, bool overwrite) {
   file.commit();
 }
 
-void sweep_temporaries(const fs::path& folder) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    const size_t at = name.rfind(".tmp.");
-    if (at == std::string::npos) continue;
-    pid_t pid = 0;
-    const char* end = name.data() + name.size();
-    if (auto [rest, error] = std::from_chars(name.data() + at + 5, end, pid); error != std::errc() || rest != end)
-      continue;
-    if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) fs::remove(entry.path(), ignored);
-  }
-}
+void sweep_temporaries(const fs::path& folder) { sweep(folder, ""); }
 
 }  // namespace ipa
