@@ -110,29 +110,37 @@ AtomicFile::~AtomicFile() {
   if (!committed_) ::unlink(temporary_.c_str());
 }
 
-void AtomicFile::commit() {
-  sync(temporary_, O_RDONLY);
-  if (::rename(temporary_.c_str(), goal_.c_str()) != 0) fail_errno("cannot put the output in place", goal_);
-  committed_ = true;
-  sync(folder_of(goal_), O_RDONLY | O_DIRECTORY);
+void AtomicFile::commit() { commit({this}); }
+
+void AtomicFile::commit(std::initializer_list<AtomicFile*> files) {
+  for (const AtomicFile* file : files) sync(file->temporary_, O_RDONLY);
+  for (AtomicFile* file : files) {
+    if (::rename(file->temporary_.c_str(), file->goal_.c_str()) != 0)
+      fail_errno("cannot put the output in place", file->goal_);
+    file->committed_ = true;
+  }
+  for (const AtomicFile* file : files) sync(folder_of(file->goal_), O_RDONLY | O_DIRECTORY);
 }
 
-void write_file(const fs::path& goal, std::string_view bytes, bool overwrite) {
-  AtomicFile file(goal, overwrite);
-  const fs::path& path = file.temporary();
-  const int fd = retry([&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
-  if (fd < 0) fail_errno("cannot create", goal);
+void AtomicFile::write(std::string_view bytes) {
+  const int fd = retry([&] { return ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
+  if (fd < 0) fail_errno("cannot create", goal_);
   while (!bytes.empty()) {
     const ssize_t written = retry([&] { return ::write(fd, bytes.data(), bytes.size()); });
     if (written < 0) {
       const int saved = errno;
       ::close(fd);
       errno = saved;
-      fail_errno("cannot write", goal);
+      fail_errno("cannot write", goal_);
     }
     bytes.remove_prefix(static_cast<size_t>(written));
   }
-  if (::close(fd) != 0) fail_errno("cannot write", goal);
+  if (::close(fd) != 0) fail_errno("cannot write", goal_);
+}
+
+void write_file(const fs::path& goal, std::string_view bytes, bool overwrite) {
+  AtomicFile file(goal, overwrite);
+  file.write(bytes);
   file.commit();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <initializer_list>
 #include <string_view>
 
 namespace ipa {
@@ -20,6 +21,10 @@ class AtomicFile {
 
   const std::filesystem::path& temporary() const { return temporary_; }  // write here, close it, then
   void commit();  // fsync the file, rename it to the goal, fsync the folder; throws ErrorKind::io
+  // Of files that belong together: when all are durable. Only a rename that fails can part them.
+  static void commit(std::initializer_list<AtomicFile*> files);
+
+  void write(std::string_view bytes);  // all there is, into the temporary file
 
  private:
   std::filesystem::path goal_, temporary_;
