@@ -90,6 +90,18 @@ def test_train(made, tmp_path):
         same_run(folder, made / "whole", 6)
 
 
+def test_an_import_over_a_run_keeps_it_until_the_new_one_is_safe(made, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(made / "run", folder)
+    command = ["import", "--weights", made / "w.safetensors", "--run", folder, "--preset", "demo", "--set", "net.width=4", "--set", "net.disc_width=4",
+               "--force"]
+    outcome, _, file = Faults(folder).run(command, "write", "100+", "ENOSPC")
+    assert outcome.code == 4 and "checkpoint_0.h5" in file
+    assert summary(folder / "checkpoint_4.h5") == summary(made / "run/checkpoint_4.h5") and summary(folder / "best.h5")
+    succeed(*command)
+    assert [p.name for p in folder.glob("*.h5")] == ["checkpoint_0.h5"] and not leftovers(folder)
+
+
 def summary(path):
     """What of a file has to be equal."""
     if path.suffix == ".h5":
