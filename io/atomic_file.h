@@ -9,8 +9,9 @@ namespace ipa {
 
 class AtomicFile {
  public:
-  // Reserves "<goal>.tmp.<pid>" and removes what a killed process left of the same goal. Of a link, the goal is the file
-  // behind it. Without `overwrite` an existing goal is a usage error that names --force; a folder or device is refused.
+  // Reserves "<goal>.tmp.<pid>" and removes what a killed process left of the same goal. Of a link, the goal is the
+  // file behind it. Without `overwrite` an existing goal is a usage error that names --force; a folder or device is
+  // refused.
   AtomicFile(std::filesystem::path goal, bool overwrite);
   ~AtomicFile();  // removes the temporary file unless commit() ran
   AtomicFile(const AtomicFile&) = delete;
