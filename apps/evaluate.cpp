@@ -57,16 +57,16 @@ void run(const Arguments& arguments, const Common& common) {
     warn(fmt::format("the model has no calibrated change threshold, {} is taken", model.change_threshold));
 
   make_folder(arguments.out);
-  const auto scores = arguments.out / "scores.json", csv = arguments.out / "per_slice.csv",
-             html = arguments.out / "report.html";
-  for (const auto& path : {scores, csv, html}) AtomicFile(path, common.force);  // refuse before the work
+  const auto html = arguments.out / "report.html";  // all three refused before the work
+  AtomicFile scores(arguments.out / "scores.json", common.force), csv(arguments.out / "per_slice.csv", common.force),
+      report(html, common.force);
 
   const Evaluation evaluation = evaluator.run(clean, common.quiet);
   const nlohmann::ordered_json document = evaluation_json(evaluation, model, arguments.source);
-  write_file(csv, per_slice_csv(evaluation.scores), common.force);
-  write_report(html, evaluation_report(evaluation, model, arguments.source, evaluator, std::move(curves)),
-               common.force);
-  write_file(scores, json_text(document) + "\n", common.force);
+  csv.write(per_slice_csv(evaluation.scores));
+  report.write(render_report(evaluation_report(evaluation, model, arguments.source, evaluator, std::move(curves))));
+  scores.write(json_text(document) + "\n");
+  AtomicFile::commit({&csv, &report, &scores});
 
   if (common.json) {
     print_json(document);

@@ -130,8 +130,10 @@ void inpaint_volume(SliceInpainter& inpainter, const InpaintFiles& files) {
     if (inpainter.composite() == Composite::none) changes.voxels[v] = std::memcmp(was, is, element) != 0;
     if (changes.voxels[v]) std::memcpy(was, is, element);
   }
-  write_nifti(change_name(files.out), changes, files.force);
-  write_nifti(files.out, volume, files.force);
+  AtomicFile change_file(change_name(files.out), files.force), file(files.out, files.force);
+  write_nifti(change_file, change_name(files.out), changes);
+  write_nifti(file, files.out, volume);
+  AtomicFile::commit({&change_file, &file});
 }
 
 }  // namespace ipa

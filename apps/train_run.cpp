@@ -85,7 +85,6 @@ class TrainRun {
     }
     if (ranks_.first()) log_.emplace(folder_, trainer_.state().step);
     announce();
-    StopSignal stop;
     Progress progress("train", "step", total_, request_.quiet, 0, trainer_.state().step);
     const Clock::time_point start = Clock::now();
     read_at_ = start;
@@ -96,7 +95,7 @@ class TrainRun {
       const bool due = last || step % settings_.checkpoint.every == 0;
       read(progress, validates || due);
       // Bit n: signal n came; bit 0: diverged. Ranks may read a step at different times, but leave after the same one.
-      const unsigned raised = ranks_.any((stop.received() ? 1u << stop.received() : 0u) | unsigned{diverged_});
+      const unsigned raised = ranks_.any((stop_.received() ? 1u << stop_.received() : 0u) | unsigned{diverged_});
       const unsigned signals = raised & ~1u;
       if (raised) read(progress, true);
       if (diverged_) diverged();
@@ -315,6 +314,7 @@ class TrainRun {
 
   const TrainRequest& request_;
   Ranks& ranks_;
+  StopSignal stop_;  // from here on; one that comes before the first step is heeded after it
   fs::path folder_;
   std::optional<RunLock> lock_;  // on the first rank, as is all that has to do with files
   std::optional<Checkpoint> latest_;

@@ -76,11 +76,13 @@ void run(const Import& a, const Common& common) {
   checkpoint.settings = to_toml(settings);
   checkpoint.version = IPA_VERSION;
   checkpoint.created = creation_info();
-  // With --force older checkpoints go: training must not go on from one of them instead.
-  for (const CheckpointFile& old : find_checkpoints(a.run)) std::filesystem::remove(old.path);
+  // With --force older checkpoints go, once the new one is safe: training must not go on from one of them instead.
+  const std::filesystem::path begun = checkpoint_path(a.run, 0);
+  write_checkpoint(begun, checkpoint);
+  for (const CheckpointFile& old : find_checkpoints(a.run))
+    if (old.path != begun) std::filesystem::remove(old.path);
   std::filesystem::remove(best_path(a.run));
   std::filesystem::remove(a.run / "metrics.csv");
-  write_checkpoint(checkpoint_path(a.run, 0), checkpoint);
   write_file(a.run / "settings.toml", checkpoint.settings);
   if (common.json)
     print_json({{"run", a.run.string()}, {"tensors", content.arrays.size()}});

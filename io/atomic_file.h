@@ -2,13 +2,16 @@
 #pragma once
 
 #include <filesystem>
+#include <initializer_list>
 #include <string_view>
 
 namespace ipa {
 
 class AtomicFile {
  public:
-  // Reserves "<goal>.tmp.<pid>". Without `overwrite` an existing goal is a usage error that names --force.
+  // Reserves "<goal>.tmp.<pid>" and removes what a killed process left of the same goal. Of a link, the goal is the
+  // file behind it. Without `overwrite` an existing goal is a usage error that names --force; a folder or device is
+  // refused.
   AtomicFile(std::filesystem::path goal, bool overwrite);
   ~AtomicFile();  // removes the temporary file unless commit() ran
   AtomicFile(const AtomicFile&) = delete;
@@ -19,6 +22,10 @@ class AtomicFile {
 
   const std::filesystem::path& temporary() const { return temporary_; }  // write here, close it, then
   void commit();  // fsync the file, rename it to the goal, fsync the folder; throws ErrorKind::io
+  // Of files that belong together: when all are durable. Only a rename that fails can part them.
+  static void commit(std::initializer_list<AtomicFile*> files);
+
+  void write(std::string_view bytes);  // all there is, into the temporary file
 
  private:
   std::filesystem::path goal_, temporary_;

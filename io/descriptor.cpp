@@ -29,7 +29,10 @@ void Descriptor::write(std::string_view bytes) {
 }
 
 void Descriptor::sync() {
-  if (::fsync(fd_) != 0) fail_errno("cannot make durable", path_);
+  int failed;
+  do failed = ::fsync(fd_);
+  while (failed != 0 && errno == EINTR);
+  if (failed) fail_errno("cannot make durable", path_);
 }
 
 }  // namespace ipa

@@ -64,6 +64,12 @@ std::string file_name() {
                      std::chrono::duration_cast<std::chrono::seconds>(now).count(), host, ::getpid(), files++);
 }
 
+// In a container every start may have the same process number: begun again within a second, the name is taken.
+std::filesystem::path free_name(const std::filesystem::path& folder) {
+  for (;;)
+    if (const std::filesystem::path path = folder / file_name(); !std::filesystem::exists(path)) return path;
+}
+
 }  // namespace
 
 uint32_t crc32c(std::string_view bytes) {
@@ -81,7 +87,7 @@ uint32_t crc32c(std::string_view bytes) {
 }
 
 EventFile::EventFile(const std::filesystem::path& folder, int64_t first_step)
-    : file_(folder / file_name(), O_WRONLY | O_CREAT | O_EXCL) {
+    : file_(free_name(folder), O_WRONLY | O_CREAT | O_EXCL) {
   std::string version = event(0), session = event(first_step), start;
   put_bytes(version, 3, "brain.Event:2");  // file_version
   put_integer(start, 1, 1);                // SessionLog { status = START }

@@ -23,6 +23,14 @@ Handle file_access() {
   return list;
 }
 
+// Written chunks go to the file at once. From a cache they would go when the dataset is closed, and where that fails
+// HDF5 drops them: a disk that is full for a moment would leave a file with holes.
+Handle without_chunk_cache() {
+  Handle list(H5Pcreate(H5P_DATASET_ACCESS));
+  check(H5Pset_chunk_cache(list.id(), 0, 0, H5D_CHUNK_CACHE_W0_DEFAULT), ErrorKind::internal, "HDF5 chunk cache", "");
+  return list;
+}
+
 // HDF5's own message would be about superblocks, so the usual reasons are looked for first.
 void check_readable(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -139,7 +147,7 @@ Dataset File::create_dataset(const std::string& object, NumberType type, const S
                                    : H5Screate_simple(static_cast<int>(shape.size()), sizes,
                                                       reinterpret_cast<const hsize_t*>(longest.data())));
   Handle handle(check(H5Dcreate2(state_->file.id(), object.c_str(), detail::native_type(type), space.id(), links.id(),
-                                 list.id(), H5P_DEFAULT),
+                                 list.id(), without_chunk_cache().id()),
                       ErrorKind::io, "cannot create the dataset", where(object)));
   return Dataset(state_, object, std::move(handle));
 }
@@ -160,9 +168,9 @@ void File::write_strings(const std::string& object, std::span<const std::string>
     H5Pset_fletcher32(list.id());
   }
   const Handle space(H5Screate_simple(1, &count, nullptr));
-  const Handle handle(
-      check(H5Dcreate2(state_->file.id(), object.c_str(), type.id(), space.id(), links.id(), list.id(), H5P_DEFAULT),
-            ErrorKind::io, "cannot create the dataset", where(object)));
+  const Handle handle(check(H5Dcreate2(state_->file.id(), object.c_str(), type.id(), space.id(), links.id(), list.id(),
+                                       without_chunk_cache().id()),
+                            ErrorKind::io, "cannot create the dataset", where(object)));
   if (count > 0)
     check(H5Dwrite(handle.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, block.data()), ErrorKind::io, "cannot write",
           where(object));

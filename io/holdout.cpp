@@ -92,8 +92,7 @@ void divide_stack(const fs::path& whole, const Holdout& holdout, const fs::path&
   StackWriter out(goal, overwrite), held_out(held_goal, overwrite);
   copy_side(stack, kept, out);
   copy_side(stack, held, held_out);
-  out.commit();
-  held_out.commit();
+  AtomicFile::commit({&out.close(), &held_out.close()});
 }
 
 }  // namespace ipa

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <memory>
 
-#include "io/atomic_file.h"
 #include "io/intensity.h"
 
 namespace fs = std::filesystem;
@@ -249,9 +248,14 @@ Nifti read_nifti(const fs::path& path, uint64_t most_bytes) {
 }
 
 void write_nifti(const fs::path& goal, const Nifti& volume, bool overwrite) {
+  AtomicFile file(goal, overwrite);
+  write_nifti(file, goal, volume);
+  file.commit();
+}
+
+void write_nifti(const AtomicFile& atomic, const fs::path& goal, const Nifti& volume) {
   require(volume.voxels.size() == volume.count() * bytes_of(volume.type),
           "write_nifti: the voxels do not fill the size");
-  AtomicFile atomic(goal, overwrite);
   errno = 0;
   File file(gzopen(atomic.temporary().c_str(), goal.extension() == ".gz" ? "wb5" : "wbT"));
   if (!file) fail_errno("cannot create", goal);
@@ -272,7 +276,6 @@ void write_nifti(const fs::path& goal, const Nifti& volume, bool overwrite) {
     write(volume.voxels.data(), volume.voxels.size());
   }
   if (gzclose(file.release()) != Z_OK) fail_errno("cannot write", goal);
-  atomic.commit();
 }
 
 Nifti like(const Nifti& volume, NumberType type) {

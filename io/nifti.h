@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "io/atomic_file.h"
 #include "io/number_type.h"
 
 namespace ipa {
@@ -33,6 +34,7 @@ Nifti read_nifti(const std::filesystem::path& path, uint64_t most_bytes = uint64
 
 // Compressed where the name ends in ".gz"; atomic.
 void write_nifti(const std::filesystem::path& goal, const Nifti& volume, bool overwrite);
+void write_nifti(const AtomicFile& file, const std::filesystem::path& goal, const Nifti& volume);  // put in place later
 
 bool is_nifti_name(const std::filesystem::path& path);  // ends in .nii or .nii.gz
 

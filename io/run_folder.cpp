@@ -72,7 +72,13 @@ void prune_checkpoints(const fs::path& run_folder, int64_t newest, int keep) {
 
 std::optional<double> best_score(const fs::path& run_folder) {
   if (!fs::exists(best_path(run_folder))) return {};
-  return read_checkpoint(best_path(run_folder), false).score;
+  try {
+    return read_checkpoint(best_path(run_folder), false).score;
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::input) throw;
+    fail(ErrorKind::input, "the run's best checkpoint is damaged", best_path(run_folder).string(),
+         "restore it from a copy, or move it away: the next validation writes another");
+  }
 }
 
 Checkpoint load_model(const fs::path& run_or_file, const Warn& warn, bool with_adam) {

@@ -207,12 +207,14 @@ std::vector<std::string> StackWriter::copy_extras(const StackReader& source) {
   return left_out;
 }
 
-void StackWriter::commit() {
+void StackWriter::commit() { close().commit(); }
+
+AtomicFile& StackWriter::close() {
   for (const auto& [name, array] : arrays_)
     require(array.filled == array.dataset.shape()[0], "stack writer: not every slice was written");
   arrays_.clear();
   file_.close();
-  goal_.commit();
+  return goal_;
 }
 
 }  // namespace ipa

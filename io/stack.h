@@ -74,7 +74,8 @@ class StackWriter {
   // attributes, to "images"; returns the names of the datasets of a kind that cannot be copied.
   std::vector<std::string> copy_extras(const StackReader& source);
 
-  void commit();  // every declared array must be full
+  void commit();        // every declared array must be full
+  AtomicFile& close();  // the same, to be put in place by the caller with others that belong to it
 
  private:
   struct Array {

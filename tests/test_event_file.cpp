@@ -38,6 +38,18 @@ TEST_CASE("an independent decoder reads what was written, before the file is clo
 )");
 }
 
+TEST_CASE("a name that another process took is left to it", "[io]") {
+  TemporaryFolder folder;
+  const std::string first = ipa::EventFile(folder.path, 1).path().filename().string();
+  const size_t time = first.find("events.") + std::string("events.out.tfevents.").size(), last = first.rfind('.') + 1;
+  const std::string middle = first.substr(time + 10, last - time - 10);
+  for (int seconds = 0; seconds < 5; ++seconds)  // as a start within the same second, with our process number, would
+    write_bytes(folder / ("events.out.tfevents." + std::to_string(std::stoll(first.substr(time, 10)) + seconds) +
+                          middle + std::to_string(std::stoi(first.substr(last)) + 1)),
+                "theirs");
+  CHECK(read_bytes(ipa::EventFile(folder.path, 1).path()) != "theirs");
+}
+
 TEST_CASE("TensorBoard's own reader joins the files of an interrupted run", "[io]") {
   const char* interpreter = std::getenv("IPA_TENSORBOARD_PYTHON");
   if (!interpreter) {
