@@ -44,7 +44,6 @@ class Work {
       describe_inference(options);
     else
       describe_step(options);
-    program_->run(stream_);
   }
 
   const Graph& graph() const { return *graph_; }
@@ -64,7 +63,7 @@ class Work {
       if (p->allocated()) p->initialise(0);
     fill_with_noise(trainer_->corrupted(), 0);
     fill_with_noise(trainer_->target(), 1);
-    trainer_->step(0);  // sets rates and weights
+    trainer_->step(0);  // sets rates and weights, warms up
     graph_ = &trainer_->graph().graph;
     program_ = &trainer_->program();
   }
@@ -83,6 +82,7 @@ class Work {
     fill_with_noise(own_program_->tensor(ends.input), 0);
     graph_ = &own_graph_;
     program_ = &*own_program_;
+    program_->run(stream_);
   }
 
   Gan gan_;

@@ -26,13 +26,16 @@ def fail(text):
     sys.exit(f"bench-cpu: error: {text}")
 
 
+def environment(threads):
+    return {**os.environ, "OMP_NUM_THREADS": str(threads)}
+
+
 class Worker:
     """A program that runs once for each line it gets and answers with the seconds."""
 
     def __init__(self, command, threads):
         self.command = [str(word) for word in command]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads))
         if self.answer() != "ready":
             fail(f"{' '.join(self.command)} did not get ready")
 
@@ -56,8 +59,7 @@ class Worker:
 
 
 def output_of(command, threads):
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment(threads))
     if done.returncode not in (0, 1) or not done.stdout:
         fail(f"{' '.join(map(str, command))}: {done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout)
@@ -87,9 +89,11 @@ class Benchmark:
         threads, rounds = self.arguments.threads, self.arguments.rounds
         peer = Worker([sys.executable, HERE / "peer.py", task, mode, "--threads", threads, *self.shape], threads)
         ours = Worker(self.ours(task, "--serve"), threads)
-        self.hook("begin")
-        seconds = [(ours.run(), peer.run()) for _ in range(rounds)]
-        self.hook("end")
+        seconds = []
+        for _ in range(rounds):
+            self.hook("begin")
+            seconds.append((ours.run(), peer.run()))
+            self.hook("end")
         medians = [statistics.median(column) for column in zip(*seconds)]
         self.keep(f"{task}/{mode}", {"ours_seconds": medians[0], "seconds": medians[1], "ours_mib": ours.close(), "mib": peer.close(),
                                      "rounds": rounds, "all": seconds})
