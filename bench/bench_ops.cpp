@@ -1,14 +1,18 @@
 // Times every op at the sizes of the real networks: the `bench_only` cases of tests/cases, forward and with gradients,
 // one line per op that runs. Bytes and FLOPs are what Op::cost says must move and be done; the last column is the time
-// that the slower of the two would take at this machine's roof, as a share of the time it took.
-//   bench_ops [--filter TEXT] [--runs N]
+// that the slower of the two would take at this machine's roof, measured in the same run, as a share of the time it
+// took.
 #include <fmt/core.h>
 #include <omp.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <string_view>
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
 
+#include "bench/node_cost.h"
+#include "bench/op_error.h"
 #include "bench/roof.h"
 #include "graph/ops.h"
 #include "graph/program.h"
@@ -20,36 +24,14 @@ namespace {
 using namespace ipa;
 using namespace ipa::test;
 
-struct Options {
-  std::string filter;
-  int runs = 7;
-};
-
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view name = argv[i];
-    if (name == "--filter" && i + 1 < argc)
-      options.filter = argv[++i];
-    else if (name == "--runs" && i + 1 < argc && std::atoi(argv[i + 1]) > 0)
-      options.runs = std::atoi(argv[++i]);
-    else
-      fail(ErrorKind::usage, fmt::format("cannot use '{}'", name), {}, "bench_ops [--filter TEXT] [--runs N]");
-  }
-  return options;
-}
-
-double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
-  return v[v.size() / 2];
-}
-
 // A case's op with the gradients of a weighting of its outputs, bound to memory and filled.
 struct Bench {
   Graph graph;
   std::vector<Buffer> buffers;
   Program::Bindings states;
   std::vector<Value> outputs, seeds;
+
+  std::vector<Value> inputs;
 
   explicit Bench(const OpCase& c) {
     std::vector<Value> in, wrt;
@@ -83,51 +65,110 @@ struct Bench {
     for (const Value& v : seeds)
       if (used(v)) to_tensor(random_array(v.shape(), -1, 1, 2), program.tensor(v));
   }
-
-  std::vector<Value> inputs;
 };
 
-void time_case(const OpCase& c, const Options& options, const bench::Roof& roof) {
-  const Bench bench(c);
-  Program program(bench.graph, plan(bench.graph, bench.outputs), bench.states);
-  bench.fill(c, program);
-  Stream stream;
-  program.run(stream);  // warm-up
-  const std::vector<Plan::Step>& steps = program.plan().steps;
-  std::vector<std::vector<double>> times(steps.size());
-  for (int run = 0; run < options.runs; ++run) {
-    const std::vector<double> once = program.profile(stream);
-    for (std::size_t s = 0; s < steps.size(); ++s) times[s].push_back(once[s]);
+struct Timing {
+  std::string op;
+  double seconds, least_seconds;
+  Cost cost;
+};
+
+struct CaseReport {
+  std::string name;
+  std::vector<Timing> ops;
+  std::optional<bench::OpError> error;
+};
+
+CaseReport measure(const OpCase& c, int runs, bool errors, const bench::Roof& roof) {
+  CaseReport report{.name = c.name};
+  {
+    const Bench bench(c);
+    Program program(bench.graph, plan(bench.graph, bench.outputs), bench.states);
+    bench.fill(c, program);
+    Stream stream;
+    program.run(stream);  // warm-up
+    const std::vector<Plan::Step>& steps = program.plan().steps;
+    std::vector<std::vector<double>> times(steps.size());
+    for (int run = 0; run < runs; ++run) {
+      const std::vector<double> once = program.profile(stream);
+      for (std::size_t s = 0; s < steps.size(); ++s) times[s].push_back(once[s]);
+    }
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+      const Graph::Node& node = bench.graph.nodes()[static_cast<std::size_t>(steps[s].node)];
+      if (!node.scope.ends_with("case")) continue;
+      const Cost cost = bench::cost_of(bench.graph, node);
+      report.ops.push_back({node.op->name(), bench::median(times[s]) * 1e-3, roof.least_seconds(cost), cost});
+    }
   }
-  fmt::print("{}\n", c.name);
-  for (std::size_t s = 0; s < steps.size(); ++s) {
-    const Graph::Node& node = bench.graph.nodes()[static_cast<std::size_t>(steps[s].node)];
-    if (!node.scope.ends_with("case")) continue;
-    std::vector<TensorSpec> in, out;
-    for (const Value& v : node.inputs) in.push_back(v ? v.spec() : TensorSpec{{0, 0, 0, 0}, DType::f32});
-    for (const Value& v : node.outputs) out.push_back(v.spec());
-    const Cost cost = node.op->cost(in, out);
-    const double seconds = median(times[s]) * 1e-3;
-    const double least = std::max(cost.bytes * 1e-9 / roof.copy_gb_s, cost.flops * 1e-9 / roof.gflop_s);
-    fmt::print("  {:<34} {:9.3f} ms {:8.1f} GB/s {:8.1f} GFLOP/s {:6.1f} %\n", node.op->name(), seconds * 1e3,
-               cost.bytes * 1e-9 / seconds, cost.flops * 1e-9 / seconds, 100 * least / seconds);
+  if (errors && c.reference) report.error = bench::error_of(c);
+  return report;
+}
+
+void print(const CaseReport& report) {
+  fmt::print("{}", report.name);
+  if (report.error) {
+    fmt::print("  [error {:.1e}", report.error->value);
+    for (const std::optional<double>& g : report.error->gradients) g ? fmt::print(", {:.1e}", *g) : fmt::print(", -");
+    fmt::print("]");
   }
+  fmt::print("\n");
+  for (const Timing& t : report.ops)
+    fmt::print("  {:<34} {:9.3f} ms {:8.1f} GB/s {:8.1f} GFLOP/s {:6.1f} %\n", t.op, t.seconds * 1e3,
+               t.cost.bytes * 1e-9 / t.seconds, t.cost.flops * 1e-9 / t.seconds, 100 * t.least_seconds / t.seconds);
   std::fflush(stdout);
+}
+
+nlohmann::json to_json(const CaseReport& report) {
+  nlohmann::json json{{"name", report.name}, {"ops", nlohmann::json::array()}};
+  for (const Timing& t : report.ops)
+    json["ops"].push_back({{"op", t.op},
+                           {"seconds", t.seconds},
+                           {"least_seconds", t.least_seconds},
+                           {"bytes", t.cost.bytes},
+                           {"flops", t.cost.flops}});
+  if (report.error) {
+    json["error"] = {{"value", report.error->value}, {"gradients", nlohmann::json::array()}};
+    for (const std::optional<double>& g : report.error->gradients)
+      json["error"]["gradients"].push_back(g ? nlohmann::json(*g) : nlohmann::json());
+  }
+  return json;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::string filter;
+  int runs = 7;
+  bool errors = false, as_json = false;
+  CLI::App app("Times every op at the sizes of the real networks, forward and backward, beside this machine's roof");
+  app.add_option("--filter", filter, "only cases whose name holds this");
+  app.add_option("--runs", runs, "medians of so many")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_flag("--errors", errors, "also the relative error of values and of each input's gradient against double");
+  app.add_flag("--json", as_json, "one JSON object");
+  CLI11_PARSE(app, argc, argv);
   try {
-    const Options options = parse(argc, argv);
     const bench::Roof roof = bench::measure_roof();
-    fmt::print("{} threads; roof: copy {:.1f} GB/s, multiply-add {:.1f} GFLOP/s; medians of {} runs\n",
-               omp_get_max_threads(), roof.copy_gb_s, roof.gflop_s, options.runs);
-    for (const OpCase& c : all_cases())
-      if (c.bench_only && c.name.find(options.filter) != std::string::npos) time_case(c, options, roof);
+    if (!as_json)
+      fmt::print("{} threads; roof: copy {:.1f} GB/s, multiply-add {:.1f} GFLOP/s; medians of {} runs\n",
+                 omp_get_max_threads(), roof.copy_gb_s, roof.gflop_s, runs);
+    nlohmann::json cases = nlohmann::json::array();
+    for (const OpCase& c : all_cases()) {
+      if (!c.bench_only || c.name.find(filter) == std::string::npos) continue;
+      const CaseReport report = measure(c, runs, errors, roof);
+      if (as_json)
+        cases.push_back(to_json(report));
+      else
+        print(report);
+    }
+    if (as_json)
+      fmt::print("{}\n", nlohmann::json{{"threads", omp_get_max_threads()},
+                                        {"runs", runs},
+                                        {"roof", {{"copy_gb_s", roof.copy_gb_s}, {"gflop_s", roof.gflop_s}}},
+                                        {"cases", std::move(cases)}}
+                             .dump(1));
     return 0;
   } catch (const Error& e) {
-    fmt::print(stderr, "{}\n", e.what());
+    fmt::print(stderr, "bench_ops: error: {}\n", e.what());
     return e.exit_code();
   }
 }

@@ -94,7 +94,6 @@ OpCase norm_case(const std::string& name, const Shape& x) {
 
 OpCase bench(OpCase c) {
   c.bench_only = true;
-  c.reference = {};
   return c;
 }
 
@@ -116,6 +115,7 @@ const Register registered({
     norm_case("one element", scalar_shape),
     norm_case("a flat buffer", vector_shape(20016)),
     bench(adam_case("the cascade's 14.5 M parameters", 14475964, 1)),
+    bench(norm_case("the cascade's 14.5 M gradients", vector_shape(14475964))),
 });
 
 }  // namespace

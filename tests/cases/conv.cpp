@@ -44,7 +44,6 @@ OpCase conv_case(const std::string& name, const Shape& x, const Shape& w, ConvAt
 OpCase bench_case(const std::string& name, const Shape& x, const Shape& w, ConvAttributes t, Activation a = {}) {
   OpCase c = conv_case(name, x, w, t, a, a.kind != Activation::Kind::none);
   c.bench_only = true;
-  c.reference = {};
   return c;
 }
 

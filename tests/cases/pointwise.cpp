@@ -22,15 +22,26 @@ Array sum(const Array& a, const Array& b) {
   return y;
 }
 
+OpCase add_case(const std::string& name, const Shape& x) {
+  return {.name = "pointwise: " + name,
+          .inputs = {{.shape = x}, {.shape = x}},
+          .build = [](Graph&, const ValueList& in) { return ValueList{add(in[0], in[1])}; },
+          .reference = [](const Arrays& in) { return Arrays{sum(in[0], in[1])}; }};
+}
+
+OpCase bench(OpCase c, const Shape& x) {
+  for (CaseInput& i : c.inputs) i.shape = x;
+  c.name += " " + to_string(x);
+  c.bench_only = true;
+  return c;
+}
+
 const Register registered({
     activation_case("relu", relu_activation, [](double x) { return x > 0 ? x : 0; }),
     activation_case("leaky relu", leaky_relu_activation(0.2f), [](double x) { return x > 0 ? x : double{0.2f} * x; }),
     activation_case("tanh", tanh_activation, [](double x) { return std::tanh(x); }),
     activation_case("sigmoid", sigmoid_activation, [](double x) { return 1 / (1 + std::exp(-x)); }),
-    {.name = "pointwise: add",
-     .inputs = {{.shape = {1, 3, 3, 5}}, {.shape = {1, 3, 3, 5}}},
-     .build = [](Graph&, const ValueList& in) { return ValueList{add(in[0], in[1])}; },
-     .reference = [](const Arrays& in) { return Arrays{sum(in[0], in[1])}; }},
+    add_case("add", {1, 3, 3, 5}),
     {.name = "pointwise: a value used twice gets the sum of both gradients",
      .inputs = {{.shape = {1, 2, 2, 1}}},
      .build = [](Graph&, const ValueList& in) { return ValueList{add(activation(in[0], tanh_activation), in[0])}; },
@@ -47,6 +58,11 @@ const Register registered({
      .inputs = {{.shape = {1, 4, 4, 2}}, {.shape = scalar_shape, .gradient = false, .exact = true}},
      .build = [](Graph&, const ValueList& in) { return ValueList{scale(in[0], in[1], 3)}; },
      .reference = [](const Arrays& in) { return Arrays{map(in[0], [&](double x) { return 3 * in[1][0] * x; })}; }},
+    bench(add_case("add", {}), {4, 256, 256, 51}),
+    bench(activation_case("leaky relu", leaky_relu_activation(0.2f),
+                          [](double x) { return x > 0 ? x : double{0.2f} * x; }),
+          {4, 128, 128, 64}),
+    bench(activation_case("tanh", tanh_activation, [](double x) { return std::tanh(x); }), {4, 256, 256, 1}),
 });
 
 }  // namespace

@@ -49,7 +49,9 @@ class StepFile:
         gan, vgg, inputs = parts
         trainer = Trainer(toy_copy(gan, dtype), toy_copy(vgg, dtype), self.weights)
         for _ in range(steps):
-            yield trainer.gan, *trainer.step(*(inputs[name].to(dtype) for name in ("y", "x", "mask")))
+            gradients = {}
+            metrics = trainer.step(*(inputs[name].to(dtype) for name in ("y", "x", "mask")), gradients)
+            yield trainer.gan, metrics, gradients
 
     def results(self, parts, dtype, steps):
         results = {}

@@ -17,23 +17,27 @@ WEIGHTS = {"adversarial": 1.0, "perceptual": 20.0, "style": 1e-2, "hole": 0.0}
 ADAM = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-8}
 
 
+DISCRIMINATORS = ("disc_global", "disc_patch")
+
+
 class Trainer:
-    """weights: multipliers of the terms of WEIGHTS. keep_gradients: step() also returns gradients, of each term and of the total."""
+    """weights: multipliers of the terms of WEIGHTS. adam: more options of torch.optim.Adam.
 
-    def __init__(self, gan, vgg, weights=WEIGHTS):
+    generate, discriminator_loss and generator_terms are all forward passes of a step; bench/peers wraps them.
+    """
+
+    def __init__(self, gan, vgg, weights=WEIGHTS, **adam):
         self.gan, self.vgg, self.weights = gan.train(), vgg, weights
-        self.adam = {name: torch.optim.Adam(net.parameters(), **ADAM) for name, net in gan.named_children()}
+        self.adam = {name: torch.optim.Adam(net.parameters(), **ADAM, **adam) for name, net in gan.named_children()}
 
-    def discriminator_step(self, name, y, x, fake):
-        net, adam = getattr(self.gan, name), self.adam[name]
+    def generate(self, y):
+        return self.gan.generator(y)
+
+    def discriminator_loss(self, name, y, x, fake):
+        net = getattr(self.gan, name)
         real_logits, _ = net(y, x)
-        fake_logits, _ = net(y, fake.detach())
-        loss = losses.discriminator_loss(real_logits, fake_logits)
-        adam.zero_grad()
-        loss.backward()
-        gradients = named_gradients(net, name)
-        adam.step()
-        return loss, gradients
+        fake_logits, _ = net(y, fake)
+        return losses.discriminator_loss(real_logits, fake_logits)
 
     def generator_terms(self, y, x, mask, fake):
         """The unweighted terms that the total is made of, and l1, a part of perceptual."""
@@ -51,30 +55,44 @@ class Trainer:
         terms["hole"] = losses.hole_l1(fake, x, mask)
         return terms
 
-    def step(self, y, x, mask):
-        """-> (metrics by name, gradients by 'term/weight name'; the discriminators' term is their own loss)."""
-        fake = self.gan.generator(y)
-        d_global, grad_global = self.discriminator_step("disc_global", y, x, fake)
-        d_patch, grad_patch = self.discriminator_step("disc_patch", y, x, fake)
+    def update(self, name, loss):
+        self.adam[name].zero_grad()
+        loss.backward()
+        self.adam[name].step()
+
+    def discriminator_step(self, name, y, x, fake):
+        loss = self.discriminator_loss(name, y, x, fake.detach())
+        self.update(name, loss)
+        return loss
+
+    def step(self, y, x, mask, gradients=None):
+        """-> metrics by name. gradients, a dict, takes those of each term alone and of the total, by 'term/weight name'; the
+        discriminators' term is their own loss."""
+        fake = self.generate(y)
+        metrics = {}
+        for name in DISCRIMINATORS:
+            metrics[name.replace("disc", "d")] = self.discriminator_step(name, y, x, fake)
+            if gradients is not None:
+                gradients.update(named_gradients(self.gan, name, "discriminator"))
+        for name in DISCRIMINATORS:  # which the generator's loss passes through
+            getattr(self.gan, name).requires_grad_(False)
         terms = self.generator_terms(y, x, mask, fake)
         total = sum(self.weights[name] * terms[name] for name in self.weights)
+        if gradients is not None:
+            net = self.gan.generator
+            for term in self.weights:
+                alone = torch.autograd.grad(terms[term], list(net.parameters()), retain_graph=True)
+                gradients.update({f"{term}/generator.{name}": g for (name, _), g in zip(net.named_parameters(), alone)})
+        self.update("generator", total)
+        for name in DISCRIMINATORS:
+            getattr(self.gan, name).requires_grad_(True)
+        if gradients is not None:
+            gradients.update(named_gradients(self.gan, "generator", "total"))
 
-        net, adam = self.gan.generator, self.adam["generator"]
-        names = [f"generator.{name}" for name, _ in net.named_parameters()]
-        gradients = {f"discriminator/{name}": g for name, g in {**grad_global, **grad_patch}.items()}
-        for term in self.weights:
-            alone = torch.autograd.grad(terms[term], list(net.parameters()), retain_graph=True)
-            gradients.update({f"{term}/{name}": g for name, g in zip(names, alone)})
-        adam.zero_grad()
-        total.backward()
-        of_total = named_gradients(net, "generator")
-        gradients.update({f"total/{name}": g for name, g in of_total.items()})
-        adam.step()
-
-        norm = torch.sqrt(sum(g.square().sum() for g in of_total.values()))
-        metrics = {"d_global": d_global, "d_patch": d_patch, **terms, "total": total, "grad_norm_g": norm}
-        return {name: value.detach() for name, value in metrics.items()}, gradients
+        norm = torch.sqrt(sum(p.grad.square().sum() for p in self.gan.generator.parameters()))
+        metrics = {**metrics, **terms, "total": total, "grad_norm_g": norm}
+        return {name: value.detach() for name, value in metrics.items()}
 
 
-def named_gradients(net, prefix):
-    return {f"{prefix}.{name}": p.grad.clone() for name, p in net.named_parameters()}
+def named_gradients(gan, net, term):
+    return {f"{term}/{net}.{name}": p.grad.clone() for name, p in getattr(gan, net).named_parameters()}

@@ -28,6 +28,7 @@ def load_safetensors(path):
     with open(path, "rb") as file:
         header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         data = file.read()
+    header.pop("__metadata__", None)
     arrays = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]

@@ -35,7 +35,7 @@ struct OpCase {
   double gradient_tolerance = 2e-4;  // of sampled derivatives, relative to the largest
   bool any_threads_same_bits = true;
   double bf16_tolerance = 2e-2;  // of outputs and gradients where activations are bf16
-  bool bench_only = false;       // real size: no reference, timed by bench_ops
+  bool bench_only = false;       // real size: for bench_ops alone, which times it and measures its error
 };
 
 // Static objects of this type in cases/<stem>.cpp register themselves.
