@@ -1,7 +1,8 @@
 // Times our 3x3 convolutions against oneDNN's, NHWC and blocked (reorders included), pass by pass in one run, in
-// nominal GFLOP/s: 2 N H W Ci Co 9 / time, whatever the algorithm really computes. The runs of the three alternate, so
-// that what else the machine does meets all of them; medians and, in brackets, the best. The rule in kernels/conv.cpp
-// was read off this:
+// nominal GFLOP/s: 2 N H W Ci Co 9 / time, whatever the algorithm really computes. The three take turns, so that what
+// else the machine does meets all of them: each runs three times in a row, of which the first, that finds the others'
+// data in the caches, is not counted. Medians and, in brackets, the best. The rule in kernels/winograd.cpp was read off
+// this:
 //   bench_conv                                    the shapes that weigh most, batch 4
 //   bench_conv --networks [--width 32] [--size 256] [--batch 4]    all 3x3 convolutions of a training step
 //   bench_conv --filter wgrad ...                 only the lines with this text

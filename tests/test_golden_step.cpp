@@ -10,11 +10,11 @@ using namespace ipa::test;
 
 namespace {
 
-// Gradients pass some forty layers and the sums run in another order than PyTorch's. In step_shifted those of many
-// shifts are the small difference of large sums.
-constexpr double allowed = 10, allowed_shifted = 20;
+// Gradients pass some forty layers, the sums run in another order than PyTorch's, and Winograd rounds more coarsely. In
+// step_shifted those of many shifts are the small difference of large sums.
+constexpr double allowed = 17, allowed_shifted = 20;
 // bf16 rounds 65536 times as coarsely, and kinks that it crosses add to that.
-constexpr double of_bf16 = 1e-3;
+constexpr double of_bf16 = 2e-3;
 
 struct Worst {
   double most_allowed = allowed, distance = 0;
