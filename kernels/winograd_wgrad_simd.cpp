@@ -19,7 +19,7 @@ class Ranges {
     const std::int64_t wanted = smaller(32, larger(8, 6 * mebi / sums_.floats()));
     count_ = smaller(wanted, grid_.tiles / 128);
   }
-  bool fit() const { return sums_.floats() <= 3 * mebi / 2 && count_ > 1; }
+  bool fit() const { return sums_.floats() <= 2 * mebi && count_ > 1; }
 
   WinogradWgradWork work() const { return {2, count_ * sums_.floats(), x_.floats() + dy_.floats()}; }
   std::int64_t parts(std::int64_t phase) const { return phase == 0 ? count_ : weights_.outs; }
@@ -60,7 +60,7 @@ class Blocks {
  public:
   explicit Blocks(const WinogradShape& s)
       : grid_(s),
-        chunks_(divide_up(grid_.tiles, larger(128, 8 * mebi / (planes * (s.in + s.out))))),
+        chunks_(divide_up(grid_.tiles, larger(96, 4 * mebi / (planes * (s.in + s.out))))),
         chunk_(divide_up(grid_.tiles, chunks_)),
         x_(chunk_, s.in),
         dy_(chunk_, s.out),
