@@ -3,12 +3,12 @@
 
     agreement.py --ipamedgan build/bin/ipamedgan [--modes eager,compiled,...] [--size 256] [--width 32] ...
 
-ipamedgan imports random weights, trains for two steps and exports what came out, which the peer loads. Both inpaint the same stack (`inpaint
---composite none`), and both train from these weights on one batch with one mask, so that order and masks leave no choice:
-the terms in metrics.csv must be the peer's. Prints one JSON object; exits with 1 where something does not agree, with 77 where a
-package is missing.
+ipamedgan imports random weights, trains for two steps and exports what came out, which the peer loads. Both inpaint the same
+stack (`inpaint --composite none`), and both train from these weights on one batch with one mask, so that order and masks
+leave no choice: the terms in metrics.csv must be the peer's. Prints one JSON object; exits with 1 where something does not
+agree, with 77 where a package is missing.
 """
-import argparse
+
 import csv
 import json
 import pathlib
@@ -23,6 +23,7 @@ try:
 
     import networks
     import peer
+    import serve
     from store import load_safetensors, relative_distance, save_safetensors
 except ImportError as error:
     print(f"skipped: {error}", file=sys.stderr)
@@ -67,8 +68,14 @@ def ours(work, arguments, images, mask):
     write_vgg(work / "vgg.h5", networks.vgg())
     with h5py.File(work / "masks.h5", "w") as file:
         file["masks"] = mask.to(torch.uint8).numpy()[None]
-    settings = {"net.width": arguments.width, "net.disc_width": arguments.disc_width, "net.bn_momentum": MOMENTUM,
-                "data.size": arguments.size, "data.masks": work / "masks.h5", "train.batch": len(images)}
+    settings = {
+        "net.width": arguments.width,
+        "net.disc_width": arguments.disc_width,
+        "net.bn_momentum": MOMENTUM,
+        "data.size": arguments.size,
+        "data.masks": work / "masks.h5",
+        "train.batch": len(images),
+    }
     # Not from our seed: shifts about 0 make narrow nets chaotic (tests/golden/data.py).
     gan = networks.data.random_gan(np.random.RandomState(0), arguments.width, arguments.disc_width)
     save_safetensors(work / "random.safetensors", gan.state_dict())
@@ -78,8 +85,20 @@ def ours(work, arguments, images, mask):
     call(program, "import", "--weights", work / "random.safetensors", "--run", work / "begun", *options)
     call(program, *train, "--run", work / "begun", "--steps", BEGIN)
     call(program, "export", "--model", work / "begun", "--out", work / "w.safetensors")
-    call(program, "inpaint", "--model", work / "begun", "--in", work / "corrupted.h5", "--out", work / "out.h5", "--composite", "none",
-         "--threads", arguments.threads)
+    call(
+        program,
+        "inpaint",
+        "--model",
+        work / "begun",
+        "--in",
+        work / "corrupted.h5",
+        "--out",
+        work / "out.h5",
+        "--composite",
+        "none",
+        "--threads",
+        arguments.threads,
+    )
     call(program, "import", "--weights", work / "w.safetensors", "--run", work / "run", *options)
     call(program, *train, "--run", work / "run", "--steps", STEPS)
     with h5py.File(work / "out.h5") as file:
@@ -104,11 +123,22 @@ class Peer:
         y, x, holes = (t.to(dtype) for t in self.batch)
         output = metrics = None
         if self.arguments.task != "step":
-            output = peer.inference(self.gan(dtype).generator, mode, self.arguments.threads)(y).double()
-        if self.arguments.task != "inference" and mode in peer.MODES["step"]:
+            output = self.output(mode, self.gan(dtype).generator, y).double()
+        if self.arguments.task != "inference" and mode in peer.MODES:
             step = peer.training_step(self.gan(dtype), networks.vgg().to(dtype), mode)
             metrics = [{name: value.item() for name, value in step(y, x, holes).items()} for _ in range(STEPS)]
         return output, metrics
+
+    def output(self, mode, generator, y):
+        if mode != "onnxruntime":
+            return peer.inference(generator, mode)(y)
+        import export_onnx
+        import onnxruntime_peer
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "generator.onnx"
+            export_onnx.export(generator, y, path)
+            return torch.from_numpy(onnxruntime_peer.session(path, self.arguments.threads).run(None, {"y": y.numpy()})[0])
 
 
 def distances(results, exact):
@@ -122,16 +152,11 @@ def distances(results, exact):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ipamedgan", type=pathlib.Path, required=True)
-    parser.add_argument("--modes", default="eager", help="of peer.py, with commas")
-    parser.add_argument("--task", choices=["inference", "step"], help="only this")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--disc-width", type=int, default=64)
-    arguments = parser.parse_args()
+    options = serve.parser(__doc__)
+    options.add_argument("--ipamedgan", type=pathlib.Path, required=True)
+    options.add_argument("--modes", default="eager", help="those of peer.py, and onnxruntime, with commas")
+    options.add_argument("--task", choices=["inference", "step"], help="only this")
+    arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)
     images, mask = networks.slices(arguments.batch, arguments.size)
     with tempfile.TemporaryDirectory() as folder:
@@ -146,9 +171,17 @@ def main():
     report, agrees = {}, True
     for program, of_program in found.items():
         for what, by_name in of_program.items():
-            allowed = {name: BF16 if "bf16" in program else max(TIMES_FLOAT32 * float32[what][name], AT_LEAST[what]) for name in by_name}
+            allowed = {
+                name: BF16 if "bf16" in program else max(TIMES_FLOAT32 * float32[what][name], AT_LEAST[what])
+                for name in by_name
+            }
             worst = max(by_name, key=lambda name: by_name[name] / allowed[name])
-            line = {"worst": worst, "distance": by_name[worst], "allowed": allowed[worst], "agrees": by_name[worst] <= allowed[worst]}
+            line = {
+                "worst": worst,
+                "distance": by_name[worst],
+                "allowed": allowed[worst],
+                "agrees": by_name[worst] <= allowed[worst],
+            }
             report.setdefault(program, {})[what] = line
             agrees &= line["agrees"]
     print(json.dumps(report, indent=1))

@@ -4,13 +4,14 @@
     scripts/bench-cpu [options]        # installs the peers, builds, then runs this
 
 Every peer is a process of its own. While both are warm, ours and the peer take turns, run by run, so that whatever else
-the machine does hits both; a peer is compared with ours of those very runs. Peak memory is the process's largest resident
-set, with its libraries, as the kernel tells it. Results are kept in a JSON file; what is not timed anew keeps its figures.
+the machine does hits both; a peer is compared with ours of those very runs. Results are kept in a JSON file; what is not timed anew keeps its figures.
 """
+
 import argparse
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -19,7 +20,10 @@ import page
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-MODES = {"inference": ["eager", "compiled", "onnxruntime", "bf16", "bf16-compiled"], "step": ["eager", "compiled", "bf16", "bf16-compiled"]}
+MODES = {
+    "inference": ["eager", "compiled", "onnxruntime", "bf16", "bf16-compiled"],
+    "step": ["eager", "compiled", "bf16", "bf16-compiled"],
+}
 
 
 def fail(text):
@@ -35,7 +39,9 @@ class Worker:
 
     def __init__(self, command, threads):
         self.command = [str(word) for word in command]
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads))
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads)
+        )
         if self.answer() != "ready":
             fail(f"{' '.join(self.command)} did not get ready")
 
@@ -51,11 +57,11 @@ class Worker:
         return float(self.answer())
 
     def close(self):
-        """-> its peak memory in MiB."""
+        """-> its peak memory in MiB: the largest resident set of this process alone."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         self.process.stdin.close()
-        _, status, usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        return usage.ru_maxrss / 1024
+        self.process.wait()
+        return int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 1024
 
 
 def output_of(command, threads):
@@ -69,7 +75,8 @@ class Benchmark:
     def __init__(self, arguments):
         self.arguments = arguments
         self.bin = arguments.bin
-        self.shape = ["--batch", arguments.batch, "--size", arguments.size, "--width", arguments.width, "--disc-width", arguments.disc_width]
+        names = ("batch", "size", "width", "disc_width")
+        self.shape = [word for name in names for word in ("--" + name.replace("_", "-"), getattr(arguments, name))]
         self.results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
 
     def hook(self, word):
@@ -87,16 +94,16 @@ class Benchmark:
 
     def pair(self, task, mode):
         threads, rounds = self.arguments.threads, self.arguments.rounds
-        peer = Worker([sys.executable, HERE / "peer.py", task, mode, "--threads", threads, *self.shape], threads)
+        script = ["onnxruntime_peer.py"] if mode == "onnxruntime" else ["peer.py", task, mode]
+        peer = Worker([sys.executable, HERE / script[0], *script[1:], "--threads", threads, *self.shape], threads)
         ours = Worker(self.ours(task, "--serve"), threads)
         seconds = []
         for _ in range(rounds):
             self.hook("begin")
             seconds.append((ours.run(), peer.run()))
             self.hook("end")
+        self.keep(f"{task}/{mode}", {"seconds": seconds, "ours_mib": ours.close(), "mib": peer.close()})
         medians = [statistics.median(column) for column in zip(*seconds)]
-        self.keep(f"{task}/{mode}", {"ours_seconds": medians[0], "seconds": medians[1], "ours_mib": ours.close(), "mib": peer.close(),
-                                     "rounds": rounds, "all": seconds})
         print(f"{task}, {mode}: {medians[1]:.2f} s, ours {medians[0]:.2f} s", file=sys.stderr, flush=True)
 
     def profile(self, task):
@@ -117,8 +124,20 @@ class Benchmark:
 
     def agreement(self):
         modes = [mode for mode in MODES["inference"] if self.chosen(mode)]
-        found = output_of([sys.executable, HERE / "agreement.py", "--ipamedgan", self.bin / "ipamedgan", "--modes", ",".join(modes),
-                           "--threads", self.arguments.threads, *self.shape], self.arguments.threads)
+        found = output_of(
+            [
+                sys.executable,
+                HERE / "agreement.py",
+                "--ipamedgan",
+                self.bin / "ipamedgan",
+                "--modes",
+                ",".join(modes),
+                "--threads",
+                self.arguments.threads,
+                *self.shape,
+            ],
+            self.arguments.threads,
+        )
         self.keep("agreement", {**self.results.get("agreement", {}), **found})
         for program, lines in found.items():
             for what, line in lines.items():
@@ -145,7 +164,9 @@ class Benchmark:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build/bin", help="folder of ipamedgan, bench_step, bench_ops")
+    parser.add_argument(
+        "--bin", type=pathlib.Path, default=ROOT / "build/bin", help="folder of ipamedgan, bench_step, bench_ops"
+    )
     parser.add_argument("--results", type=pathlib.Path, default=ROOT / "build/bench-cpu.json")
     parser.add_argument("--page", type=pathlib.Path, help="Markdown to write; else standard output")
     parser.add_argument("--parts", default="agreement,inference,step,profile,ops", help="what to do, with commas")
@@ -157,7 +178,9 @@ def main():
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--disc-width", type=int, default=64)
-    parser.add_argument("--around", metavar="CMD", help="called as `CMD begin` and `CMD end` around what is timed, e.g. to pause other work")
+    parser.add_argument(
+        "--around", metavar="CMD", help="called as `CMD begin` and `CMD end` around what is timed, e.g. to pause other work"
+    )
     arguments = parser.parse_args()
     for name in ("ipamedgan", "bench_step", "bench_ops"):
         if not (arguments.bin / name).exists():

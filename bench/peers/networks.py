@@ -1,5 +1,6 @@
 """What the peers run: the networks and the training step of tests/golden, the PyTorch reference of our tests, on seeded
 batches; and VGG-19 with random weights, which cost what the true ones cost."""
+
 import pathlib
 import sys
 
@@ -9,7 +10,7 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/golden"))
 import data  # noqa: E402
 import nets  # noqa: E402
-import step  # noqa: E402
+import step  # noqa: E402,F401
 
 STYLE_LAYERS = 6
 

@@ -1,4 +1,5 @@
 """bench/peers: PyTorch from our weights computes what we compute, and the comparison runs from end to end, at toy sizes."""
+
 import json
 import pathlib
 import subprocess
@@ -32,11 +33,27 @@ def test_a_page_is_written(tmp_path):
     if not (folder / "bench_step").exists():
         pytest.skip("the benchmarks were not built")
     pytest.importorskip("torch")
-    run("compare.py", "--bin", folder, "--results", tmp_path / "r.json", "--page", tmp_path / "cpu.md", "--parts", "inference,profile",
-        "--modes", "eager", "--rounds", 1, "--runs", 1, *TOY)
+    run(
+        "compare.py",
+        "--bin",
+        folder,
+        "--results",
+        tmp_path / "r.json",
+        "--page",
+        tmp_path / "cpu.md",
+        "--parts",
+        "inference,profile",
+        "--modes",
+        "eager",
+        "--rounds",
+        1,
+        "--runs",
+        1,
+        *TOY
+    )
     results = json.loads((tmp_path / "r.json").read_text())
     pair = results["inference/eager"]
-    assert 0 < pair["seconds"] < 60 and 0 < pair["ours_seconds"] < 60 and pair["mib"] > pair["ours_mib"] > 1
+    assert all(0 < seconds < 60 for seconds in pair["seconds"][0]) and pair["mib"] > pair["ours_mib"] > 1
     page = (tmp_path / "cpu.md").read_text()
     assert "| PyTorch, eager, float32 |" in page and "Where our time goes: a training step" in page
 
