@@ -15,5 +15,6 @@ void declare_inpaint(Command& command);
 void declare_export(Command& command);
 void declare_import(Command& command);
 void declare_evaluate(Command& command);
+void declare_doctor(Command& command);
 
 }  // namespace ipa

@@ -8,18 +8,13 @@
 #include "apps/network_report.h"
 #include "apps/output.h"
 #include "apps/settings_json.h"
+#include "apps/units.h"
 #include "io/run_folder.h"
 
 namespace ipa {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string grouped(std::int64_t number) {  // 7,237,982
-  std::string text = fmt::format("{}", number);
-  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
-  return text;
-}
 
 std::string mebibytes(std::size_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 

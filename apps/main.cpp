@@ -29,5 +29,6 @@ int main(int argc, char** argv) {
                                 {"import", ipa::declare_import},
                                 {"evaluate", ipa::declare_evaluate},
                                 {"score", ipa::declare_score},
-                                {"info", ipa::declare_info}});
+                                {"info", ipa::declare_info},
+                                {"doctor", ipa::declare_doctor}});
 }
