@@ -95,6 +95,7 @@ void show_checkpoint(const std::filesystem::path& run_or_file, bool memory, cons
     if (run) result["checkpoints"] = steps, result["best"] = best;
     result["step"] = checkpoint.step;
     result["epoch"] = checkpoint.epoch;
+    result["processes"] = checkpoint.ranks;
     result["version"] = checkpoint.version;
     result["created"] = checkpoint.created;
     result["score"] = checkpoint.score ? Json(*checkpoint.score) : Json(nullptr);
@@ -107,7 +108,8 @@ void show_checkpoint(const std::filesystem::path& run_or_file, bool memory, cons
     print_json(result);
     return;
   }
-  print_line(fmt::format("{}: step {}, epoch {}", run_or_file.string(), checkpoint.step, checkpoint.epoch));
+  print_line(fmt::format("{}: step {}, epoch {}{}", run_or_file.string(), checkpoint.step, checkpoint.epoch,
+                         checkpoint.ranks > 1 ? fmt::format(", {} processes", checkpoint.ranks) : ""));
   print_line(fmt::format("written      {}, ipamedgan {}", checkpoint.created, checkpoint.version));
   if (run)
     print_line(fmt::format("run          {} checkpoints{}", steps.size(), best ? " and the best, shown here" : ""));

@@ -83,6 +83,9 @@ def test_one_set_of_files(uninterrupted):
     assert {"settings.toml", "metrics.csv", "best.h5", "lock", "checkpoint_6.h5"} <= set(names)
     assert sum(n.startswith("events.out.tfevents") for n in names) == 1 and not leftovers(uninterrupted)
     assert [int(row["step"]) for row in metrics(uninterrupted)] == list(range(1, 7))
+    told = succeed("info", uninterrupted / "checkpoint_6.h5")
+    assert told.out.splitlines()[0].endswith(": step 6, epoch 3, 2 processes")
+    assert succeed("info", uninterrupted, "--json").json["processes"] == 2
 
 
 def test_again_gives_the_same_bytes(data, uninterrupted, tmp_path):
