@@ -31,6 +31,7 @@ class Ranks {
   unsigned any(unsigned flags);  // bitwise or over the ranks
   void rest();                   // what follows, until wait(), may take rank 0 long
   void wait();                   // for all
+  void took(double seconds);     // a step: on CPUs, how long one that hangs is waited for depends on the longest
 
   // Rank 0's to all: what a checkpoint says of a run, without its arrays; networks, Adam's moments and the state.
   void hand_out(std::optional<Checkpoint>& found);
@@ -39,7 +40,9 @@ class Ranks {
  private:
   std::string from_first(const std::string& text);
 
-  std::unique_ptr<RankGroup> group_;  // must outlive
+  bool on_cpu_;
+  double least_stall_, longest_step_ = 0;  // seconds
+  std::unique_ptr<RankGroup> group_;       // must outlive
   std::unique_ptr<Comm> comm_;
 };
 

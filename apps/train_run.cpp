@@ -263,6 +263,7 @@ class TrainRun {
     const Clock::time_point now = Clock::now();
     const double step_ms = std::max(milliseconds(now - read_at_), 1e-3);
     read_at_ = now;
+    ranks_.took(step_ms / 1000);
     if (log_) log_->step(m.step, m, {step_ms, last_read_.batch.wait_ms}, sampler_.step_size());
     not_finite_ = m.finite ? 0 : not_finite_ + 1;
     diverged_ |= not_finite_ == most_not_finite;

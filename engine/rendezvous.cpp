@@ -172,7 +172,7 @@ struct RankGroup::Control {
   static double seconds(Milliseconds t) { return static_cast<double>(t.count()) / 1000; }
 
   RankGroup& group;
-  const RendezvousOptions options;
+  RendezvousOptions options;  // of which `stall` may change
   const Socket wake, failed_fd;
   std::thread thread;
 
@@ -253,6 +253,12 @@ void RankGroup::rest() noexcept {
   if (!control_) return;
   std::lock_guard lock(control_->mutex);
   control_->progress = resting;
+}
+
+void RankGroup::set_stall(Milliseconds limit) noexcept {
+  if (!control_) return;
+  std::lock_guard lock(control_->mutex);
+  control_->options.stall = limit;
 }
 
 std::string RankGroup::failure() const {

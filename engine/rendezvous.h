@@ -49,6 +49,7 @@ class RankGroup {
   // others wait for it).
   void advance() noexcept;
   void rest() noexcept;
+  void set_stall(Milliseconds limit) noexcept;  // RendezvousOptions::stall from now on; that of rank 0 counts
 
   std::string failure() const;                   // the first failure known here; empty while all is well
   void check() const;                            // throws it, ErrorKind::device
