@@ -74,12 +74,16 @@ std::vector<std::string> option_names(const CLI::App& parser) {
 
 void add_common_options(Command& command, std::string& device) {
   Common& common = command.common;
+  CommandDescription& description = command.description();
+  const auto own = static_cast<std::ptrdiff_t>(description.options.size());
   command.flag("--json", common.json, "Print one JSON object on standard output, nothing else there");
   command.flag("--quiet", common.quiet, "No notes and no progress on standard error");
   command.flag("--force", common.force, "Overwrite what exists");
   command.option("--threads", "N", common.threads, "CPU threads (default: 0, all cores)");
   command.option("--device", "NAME", device, "auto, cpu, cuda or cuda:N (default: auto)");
   command.option("--seed", "S", common.seed, "Seed of everything random (default: 0)");
+  description.common.assign(description.options.begin() + own, description.options.end());
+  description.options.erase(description.options.begin() + own, description.options.end());
 }
 
 void apply_common_options(Common& common, const std::string& device) {
@@ -98,7 +102,7 @@ void parse_and_run(int argc, const char* const* argv, const std::vector<CommandE
   for (const CommandEntry& entry : entries) {
     CLI::App* parser = app.add_subcommand(entry.name);
     parser->allow_extras(false);
-    commands.push_back(std::make_unique<Command>(*parser));
+    commands.push_back(std::make_unique<Command>(*parser, entry.name));
     entry.declare(*commands.back());
     add_common_options(*commands.back(), device);
   }
@@ -112,10 +116,12 @@ void parse_and_run(int argc, const char* const* argv, const std::vector<CommandE
   } catch (const CLI::ParseError& error) {
     fail_parse(app, error);
   }
+  Command::Commands descriptions;
+  for (const auto& command : commands) descriptions.push_back(command->description());
   for (const auto& command : commands)
     if (command->parser().parsed()) {
       apply_common_options(command->common, device);
-      command->execute();
+      command->execute(descriptions);
     }
   check_standard_output();
 }
@@ -133,6 +139,9 @@ int report(ErrorKind kind, std::string_view message) {
 void Command::describe(const std::string& summary, const std::string& details,
                        const std::vector<std::string>& examples) {
   parser_->description(summary);
+  description_.summary = summary;
+  description_.details = details;
+  description_.examples = examples;
   std::string text = details + (details.empty() ? "" : "\n\n") + "Examples:\n";
   for (const std::string& example : examples) text += "  ipamedgan " + example + "\n";
   parser_->footer(text + "\n" + notice);
@@ -141,6 +150,7 @@ void Command::describe(const std::string& summary, const std::string& details,
 void Command::flag(const std::string& name, bool& value, const std::string& help) {
   parser_->add_flag_callback(
       name, [&value] { value = true; }, help);
+  description_.options.push_back({.name = name, .help = help, .flag = true});
 }
 
 void Command::choice(const std::string& name, std::string& value, const std::vector<std::string>& allowed,
@@ -154,6 +164,7 @@ void Command::choice(const std::string& name, std::string& value, const std::vec
   std::string kinds;
   for (const std::string& word : allowed) kinds += (kinds.empty() ? "" : "|") + word;
   add(name, kinds, help, need, store, false);
+  description_.options.back().choices = allowed;
 }
 
 void Command::add(const std::string& name, const std::string& kind, const std::string& help, Need need, Store store,
@@ -164,6 +175,8 @@ void Command::add(const std::string& name, const std::string& kind, const std::s
   };
   CLI::Option* option = parser_->add_option(name, store_all, help);
   option->type_name(kind)->required(need == Need::required);
+  description_.options.push_back(
+      {.name = name, .kind = kind, .help = help, .required = need == Need::required, .many = many});
   if (!many) return;
   if (option->get_positional())
     option->expected(1, -1)->allow_extra_args();

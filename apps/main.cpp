@@ -30,5 +30,7 @@ int main(int argc, char** argv) {
                                 {"evaluate", ipa::declare_evaluate},
                                 {"score", ipa::declare_score},
                                 {"info", ipa::declare_info},
-                                {"doctor", ipa::declare_doctor}});
+                                {"doctor", ipa::declare_doctor},
+                                {"completion", ipa::declare_completion},
+                                {"man", ipa::declare_man}});
 }
