@@ -127,7 +127,7 @@ std::string man_page(const std::vector<CommandDescription>& commands) {
   text += ".SH ENVIRONMENT\n";
   for (const Entry& e : environment) text += item("\\fB" + roff(e.name) + "\\fR", roff(e.text));
   text += ".SH SEE ALSO\n" +
-          roff("docs/user_guide.md of the sources, doc/ipamedgan/user_guide.md where it is installed.\n");
+          roff("docs/user_guide.md, which lies in share/doc/ipamedgan where the program is installed.\n");
   return text;
 }
 
