@@ -14,6 +14,7 @@
 #include "apps/vgg_file.h"
 #include "engine/error.h"
 #include "engine/machine.h"
+#include "engine/mpi_plugin.h"
 #include "io/hdf5.h"
 #include "io/vgg_import.h"
 #include "kernels/libraries.h"
@@ -164,6 +165,8 @@ void run(const Common& common) {
   findings.insert(findings.begin() + 2, look_at_memory(memory, device));
   for (const Library& library : libraries()) findings.push_back({library.name, library.version});
   findings.push_back(look_at_hdf5());
+  const MpiPlugin mpi = load_mpi_plugin();
+  findings.push_back({"MPI", mpi.begin ? mpi.library : "not used, processes sum over TCP: " + mpi.problem});
   findings.push_back(look_at_vgg19());
   findings.push_back(look_at_cache(on_gpu));
   std::vector<std::string> missing;

@@ -8,6 +8,9 @@ set_target_properties(ipamedgan PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/ipamedg
 target_link_options(ipamedgan PRIVATE LINKER:--disable-new-dtags)
 
 install(TARGETS ipamedgan DESTINATION bin)
+if(IPA_HAS_MPI)
+  install(TARGETS ipamedgan_mpi DESTINATION lib/ipamedgan)
+endif()
 install(FILES ${presets} DESTINATION share/ipamedgan/presets)  # to start from; the program has them built in
 install(PROGRAMS ${CMAKE_SOURCE_DIR}/scripts/get-vgg19 DESTINATION share/ipamedgan/scripts)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION share/doc/ipamedgan)

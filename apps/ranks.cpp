@@ -43,8 +43,10 @@ Ranks::Ranks(const std::optional<LaunchPlace>& place, const std::string& fingerp
   if (!place || place->size == 1) return;
   RendezvousOptions options;
   if (!device.is_cpu()) options.stall = stall_on_device;
-  group_ = std::make_unique<RankGroup>(*place, fingerprint, options);
-  comm_ = make_comm(*group_, device);
+  if (place->launcher == open_mpi && device.is_cpu() && !std::getenv("MASTER_ADDR"))
+    if (const MpiPlugin plugin = load_mpi_plugin(); plugin.begin) mpi_ = plugin.begin();
+  group_ = std::make_unique<RankGroup>(mpi_ ? mpi_->place() : *place, fingerprint, options);
+  comm_ = mpi_ ? mpi_->comm(*group_) : make_comm(*group_, device);
   rest();
 }
 

@@ -211,7 +211,9 @@ class TrainRun {
     say(fmt::format("{} {} slices in batches of {}{}, {} steps an epoch; {:.1f} million parameters; {:.0f} MiB",
                     trainer_.state().step > 0 ? fmt::format("goes on from step {}:", trainer_.state().step) : "begins:",
                     slices_.count(), sampler_.batch(),
-                    ranks_.count() > 1 ? fmt::format(" on each of {} processes", ranks_.count()) : "",
+                    ranks_.count() > 1
+                        ? fmt::format(" on each of {} processes{}", ranks_.count(), ranks_.by_mpi() ? " by MPI" : "")
+                        : "",
                     sampler_.steps_per_epoch(),
                     static_cast<double>(gan_.generator.trainable_count() + gan_.disc_global.trainable_count() +
                                         gan_.disc_patch.trainable_count()) /
