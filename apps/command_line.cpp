@@ -25,12 +25,14 @@ constexpr const char* notice =
     "75 stopped by a signal with the state saved, 1 a defect of ours.";
 
 template <class Number>
-void convert_number(const std::string& name, const std::string& text, Number& value, std::string_view kind) {
+void convert_number(const std::string& name, const std::string& text, Number& value, std::string_view kind,
+                    std::string_view example) {
   const char* end = text.data() + text.size();
   Number parsed{};
   const auto [rest, error] = std::from_chars(text.data(), end, parsed);
   if (error != std::errc() || rest != end)
-    fail(ErrorKind::usage, fmt::format("{} takes {}, not \"{}\"", name, kind, text));
+    fail(ErrorKind::usage, fmt::format("{} takes {}, not \"{}\"", name, kind, text), {},
+         fmt::format("write e.g. {} {}", name, example));
   value = parsed;
 }
 
@@ -69,7 +71,10 @@ std::vector<std::string> option_names(const CLI::App& parser) {
     fail(ErrorKind::usage, fmt::format("nothing takes the argument \"{}\"", unknown[0]), where, help);
   }
   if (parsed.empty()) fail(ErrorKind::usage, "no command given", where, help);
-  fail(ErrorKind::usage, error.what(), where, help);
+  const std::string text = error.what();
+  if (const auto at = text.find(": 1 required "); at != text.npos)  // "--run: 1 required DIR missing"
+    fail(ErrorKind::usage, text.substr(0, at) + " needs a value", where, help);
+  fail(ErrorKind::usage, text, where, help);
 }
 
 void add_common_options(Command& command, std::string& device) {
@@ -187,20 +192,20 @@ void Command::add(const std::string& name, const std::string& kind, const std::s
 void Command::convert(const std::string&, const std::string& text, std::string& value) { value = text; }
 
 void Command::convert(const std::string& name, const std::string& text, std::filesystem::path& value) {
-  if (text.empty()) fail(ErrorKind::usage, name + " is an empty path");
+  if (text.empty()) fail(ErrorKind::usage, name + " is an empty path", {}, "name a file or folder");
   value = text;
 }
 
 void Command::convert(const std::string& name, const std::string& text, std::int64_t& value) {
-  convert_number(name, text, value, "an integer");
+  convert_number(name, text, value, "an integer", "4");
 }
 
 void Command::convert(const std::string& name, const std::string& text, std::uint64_t& value) {
-  convert_number(name, text, value, "an integer from 0");
+  convert_number(name, text, value, "an integer from 0", "4");
 }
 
 void Command::convert(const std::string& name, const std::string& text, double& value) {
-  convert_number(name, text, value, "a number");
+  convert_number(name, text, value, "a number", "0.5");
 }
 
 int within(std::string_view option, std::int64_t value, int least, int most) {
@@ -215,7 +220,7 @@ DeviceChoice parse_device(const std::string& text) {
   if (text == "cpu") return {false, {}};
   if (text == "cuda" || text.starts_with("cuda:")) {
     std::uint16_t index = 0;
-    if (text.size() > 4) convert_number("--device", text.substr(5), index, "cuda:N with an integer N");
+    if (text.size() > 4) convert_number("--device", text.substr(5), index, "cuda:N with an integer N", "cuda:0");
     return {false, {Device::Kind::cuda, index}, text.size() > 4};
   }
   fail(ErrorKind::usage, fmt::format("--device has no choice \"{}\"", text), {},

@@ -76,7 +76,8 @@ void check_range(const Key& key, std::string_view where) {
   } else if (const auto* number = std::get_if<double*>(&key.value)) {
     if (!holds(key.range, **number)) refuse(**number);
   } else if (const auto* text = std::get_if<std::string*>(&key.value)) {
-    if ((*text)->empty()) fail(ErrorKind::usage, fmt::format("{} is empty", key.name), where);
+    if ((*text)->empty())
+      fail(ErrorKind::usage, fmt::format("{} is empty", key.name), where, "give it a value, or leave it out");
   }
 }
 

@@ -224,7 +224,7 @@ std::vector<std::string> RankGroup::exchange(const std::string& mine) {
   ++c.offered;
   c.gather();
   c.changed.wait(lock, [&] { return !c.results.empty() || !c.first_failure.empty(); });
-  if (c.results.empty()) fail(ErrorKind::device, c.first_failure);
+  if (c.results.empty()) fail(ErrorKind::device, c.first_failure, {}, after_a_loss);
   const std::string body = std::move(c.results.front());
   c.results.pop_front();
   ++c.taken;
@@ -268,7 +268,7 @@ std::string RankGroup::failure() const {
 }
 
 void RankGroup::check() const {
-  if (const std::string text = failure(); !text.empty()) fail(ErrorKind::device, text);
+  if (const std::string text = failure(); !text.empty()) fail(ErrorKind::device, text, {}, after_a_loss);
 }
 
 int RankGroup::failure_fd() const { return control_ ? control_->failed_fd.fd() : -1; }

@@ -15,6 +15,9 @@
 
 namespace ipa {
 
+// What helps when a rank was lost, for the user.
+inline constexpr std::string_view after_a_loss = "start all processes again; training goes on from the last checkpoint";
+
 struct RendezvousOptions {
   Milliseconds arrival{120'000};  // all ranks must have come by then
   Milliseconds silence{10'000};   // a rank not heard of for so long is lost

@@ -63,6 +63,8 @@ int64_t check(int64_t result, ErrorKind kind, std::string_view action, const std
   if (std::exchange(external_link_refused, false))
     fail(ErrorKind::input, fmt::format("{} (an external link points into another file)", action), where,
          "copy the data into one file, e.g. with h5repack");
+  if (message.starts_with("truncated file"))
+    fail(ErrorKind::input, "the file is shorter than its data", where, "it is not complete: copy it again");
   fail(kind, fmt::format("{} ({})", action, message), where);
 }
 
