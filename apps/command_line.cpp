@@ -25,12 +25,14 @@ constexpr const char* notice =
     "75 stopped by a signal with the state saved, 1 a defect of ours.";
 
 template <class Number>
-void convert_number(const std::string& name, const std::string& text, Number& value, std::string_view kind) {
+void convert_number(const std::string& name, const std::string& text, Number& value, std::string_view kind,
+                    std::string_view example) {
   const char* end = text.data() + text.size();
   Number parsed{};
   const auto [rest, error] = std::from_chars(text.data(), end, parsed);
   if (error != std::errc() || rest != end)
-    fail(ErrorKind::usage, fmt::format("{} takes {}, not \"{}\"", name, kind, text));
+    fail(ErrorKind::usage, fmt::format("{} takes {}, not \"{}\"", name, kind, text), {},
+         fmt::format("write e.g. {} {}", name, example));
   value = parsed;
 }
 
@@ -69,17 +71,24 @@ std::vector<std::string> option_names(const CLI::App& parser) {
     fail(ErrorKind::usage, fmt::format("nothing takes the argument \"{}\"", unknown[0]), where, help);
   }
   if (parsed.empty()) fail(ErrorKind::usage, "no command given", where, help);
-  fail(ErrorKind::usage, error.what(), where, help);
+  const std::string text = error.what();
+  if (const auto at = text.find(": 1 required "); at != text.npos)  // "--run: 1 required DIR missing"
+    fail(ErrorKind::usage, text.substr(0, at) + " needs a value", where, help);
+  fail(ErrorKind::usage, text, where, help);
 }
 
 void add_common_options(Command& command, std::string& device) {
   Common& common = command.common;
+  CommandDescription& description = command.description();
+  const auto own = static_cast<std::ptrdiff_t>(description.options.size());
   command.flag("--json", common.json, "Print one JSON object on standard output, nothing else there");
   command.flag("--quiet", common.quiet, "No notes and no progress on standard error");
   command.flag("--force", common.force, "Overwrite what exists");
   command.option("--threads", "N", common.threads, "CPU threads (default: 0, all cores)");
   command.option("--device", "NAME", device, "auto, cpu, cuda or cuda:N (default: auto)");
   command.option("--seed", "S", common.seed, "Seed of everything random (default: 0)");
+  description.common.assign(description.options.begin() + own, description.options.end());
+  description.options.erase(description.options.begin() + own, description.options.end());
 }
 
 void apply_common_options(Common& common, const std::string& device) {
@@ -98,7 +107,7 @@ void parse_and_run(int argc, const char* const* argv, const std::vector<CommandE
   for (const CommandEntry& entry : entries) {
     CLI::App* parser = app.add_subcommand(entry.name);
     parser->allow_extras(false);
-    commands.push_back(std::make_unique<Command>(*parser));
+    commands.push_back(std::make_unique<Command>(*parser, entry.name));
     entry.declare(*commands.back());
     add_common_options(*commands.back(), device);
   }
@@ -112,10 +121,12 @@ void parse_and_run(int argc, const char* const* argv, const std::vector<CommandE
   } catch (const CLI::ParseError& error) {
     fail_parse(app, error);
   }
+  Command::Commands descriptions;
+  for (const auto& command : commands) descriptions.push_back(command->description());
   for (const auto& command : commands)
     if (command->parser().parsed()) {
       apply_common_options(command->common, device);
-      command->execute();
+      command->execute(descriptions);
     }
   check_standard_output();
 }
@@ -133,6 +144,9 @@ int report(ErrorKind kind, std::string_view message) {
 void Command::describe(const std::string& summary, const std::string& details,
                        const std::vector<std::string>& examples) {
   parser_->description(summary);
+  description_.summary = summary;
+  description_.details = details;
+  description_.examples = examples;
   std::string text = details + (details.empty() ? "" : "\n\n") + "Examples:\n";
   for (const std::string& example : examples) text += "  ipamedgan " + example + "\n";
   parser_->footer(text + "\n" + notice);
@@ -141,6 +155,7 @@ void Command::describe(const std::string& summary, const std::string& details,
 void Command::flag(const std::string& name, bool& value, const std::string& help) {
   parser_->add_flag_callback(
       name, [&value] { value = true; }, help);
+  description_.options.push_back({.name = name, .help = help, .flag = true});
 }
 
 void Command::choice(const std::string& name, std::string& value, const std::vector<std::string>& allowed,
@@ -154,6 +169,7 @@ void Command::choice(const std::string& name, std::string& value, const std::vec
   std::string kinds;
   for (const std::string& word : allowed) kinds += (kinds.empty() ? "" : "|") + word;
   add(name, kinds, help, need, store, false);
+  description_.options.back().choices = allowed;
 }
 
 void Command::add(const std::string& name, const std::string& kind, const std::string& help, Need need, Store store,
@@ -164,6 +180,8 @@ void Command::add(const std::string& name, const std::string& kind, const std::s
   };
   CLI::Option* option = parser_->add_option(name, store_all, help);
   option->type_name(kind)->required(need == Need::required);
+  description_.options.push_back(
+      {.name = name, .kind = kind, .help = help, .required = need == Need::required, .many = many});
   if (!many) return;
   if (option->get_positional())
     option->expected(1, -1)->allow_extra_args();
@@ -174,20 +192,20 @@ void Command::add(const std::string& name, const std::string& kind, const std::s
 void Command::convert(const std::string&, const std::string& text, std::string& value) { value = text; }
 
 void Command::convert(const std::string& name, const std::string& text, std::filesystem::path& value) {
-  if (text.empty()) fail(ErrorKind::usage, name + " is an empty path");
+  if (text.empty()) fail(ErrorKind::usage, name + " is an empty path", {}, "name a file or folder");
   value = text;
 }
 
 void Command::convert(const std::string& name, const std::string& text, std::int64_t& value) {
-  convert_number(name, text, value, "an integer");
+  convert_number(name, text, value, "an integer", "4");
 }
 
 void Command::convert(const std::string& name, const std::string& text, std::uint64_t& value) {
-  convert_number(name, text, value, "an integer from 0");
+  convert_number(name, text, value, "an integer from 0", "4");
 }
 
 void Command::convert(const std::string& name, const std::string& text, double& value) {
-  convert_number(name, text, value, "a number");
+  convert_number(name, text, value, "a number", "0.5");
 }
 
 int within(std::string_view option, std::int64_t value, int least, int most) {
@@ -202,7 +220,7 @@ DeviceChoice parse_device(const std::string& text) {
   if (text == "cpu") return {false, {}};
   if (text == "cuda" || text.starts_with("cuda:")) {
     std::uint16_t index = 0;
-    if (text.size() > 4) convert_number("--device", text.substr(5), index, "cuda:N with an integer N");
+    if (text.size() > 4) convert_number("--device", text.substr(5), index, "cuda:N with an integer N", "cuda:0");
     return {false, {Device::Kind::cuda, index}, text.size() > 4};
   }
   fail(ErrorKind::usage, fmt::format("--device has no choice \"{}\"", text), {},

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/command_description.h"
 #include "engine/device.h"
 
 namespace CLI {
@@ -40,7 +41,7 @@ enum class Need { optional, required };
 // outlive the command; what is not given stays as it was. `name` is "--long", or "NAME" for a positional argument.
 class Command {
  public:
-  explicit Command(CLI::App& parser) : parser_(&parser) {}
+  Command(CLI::App& parser, std::string name) : parser_(&parser) { description_.name = std::move(name); }
 
   // One sentence for the list of commands, what else its help says, and examples without "ipamedgan ".
   void describe(const std::string& summary, const std::string& details, const std::vector<std::string>& examples);
@@ -64,12 +65,17 @@ class Command {
         [name, &values](const std::string& text) { convert(name, text, values.emplace_back()); }, true);
   }
 
-  void run(std::function<void(const Common&)> action) { action_ = std::move(action); }
+  using Commands = std::vector<CommandDescription>;
+  void run(std::function<void(const Common&)> action) {
+    run_described([action = std::move(action)](const Common& given, const Commands&) { action(given); });
+  }
+  void run_described(std::function<void(const Common&, const Commands&)> action) { action_ = std::move(action); }
 
   Common common;
 
   CLI::App& parser() const { return *parser_; }
-  void execute() const { action_(common); }
+  CommandDescription& description() { return description_; }
+  void execute(const Commands& all) const { action_(common, all); }
 
  private:
   using Store = std::function<void(const std::string&)>;
@@ -86,7 +92,8 @@ class Command {
   }
 
   CLI::App* parser_;
-  std::function<void(const Common&)> action_;
+  CommandDescription description_;
+  std::function<void(const Common&, const Commands&)> action_;
 };
 
 struct CommandEntry {

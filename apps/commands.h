@@ -15,5 +15,8 @@ void declare_inpaint(Command& command);
 void declare_export(Command& command);
 void declare_import(Command& command);
 void declare_evaluate(Command& command);
+void declare_doctor(Command& command);
+void declare_completion(Command& command);
+void declare_man(Command& command);
 
 }  // namespace ipa

@@ -8,18 +8,13 @@
 #include "apps/network_report.h"
 #include "apps/output.h"
 #include "apps/settings_json.h"
+#include "apps/units.h"
 #include "io/run_folder.h"
 
 namespace ipa {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string grouped(std::int64_t number) {  // 7,237,982
-  std::string text = fmt::format("{}", number);
-  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
-  return text;
-}
 
 std::string mebibytes(std::size_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 
@@ -100,6 +95,7 @@ void show_checkpoint(const std::filesystem::path& run_or_file, bool memory, cons
     if (run) result["checkpoints"] = steps, result["best"] = best;
     result["step"] = checkpoint.step;
     result["epoch"] = checkpoint.epoch;
+    result["processes"] = checkpoint.ranks;
     result["version"] = checkpoint.version;
     result["created"] = checkpoint.created;
     result["score"] = checkpoint.score ? Json(*checkpoint.score) : Json(nullptr);
@@ -112,7 +108,8 @@ void show_checkpoint(const std::filesystem::path& run_or_file, bool memory, cons
     print_json(result);
     return;
   }
-  print_line(fmt::format("{}: step {}, epoch {}", run_or_file.string(), checkpoint.step, checkpoint.epoch));
+  print_line(fmt::format("{}: step {}, epoch {}{}", run_or_file.string(), checkpoint.step, checkpoint.epoch,
+                         checkpoint.ranks > 1 ? fmt::format(", {} processes", checkpoint.ranks) : ""));
   print_line(fmt::format("written      {}, ipamedgan {}", checkpoint.created, checkpoint.version));
   if (run)
     print_line(fmt::format("run          {} checkpoints{}", steps.size(), best ? " and the best, shown here" : ""));

@@ -29,5 +29,8 @@ int main(int argc, char** argv) {
                                 {"import", ipa::declare_import},
                                 {"evaluate", ipa::declare_evaluate},
                                 {"score", ipa::declare_score},
-                                {"info", ipa::declare_info}});
+                                {"info", ipa::declare_info},
+                                {"doctor", ipa::declare_doctor},
+                                {"completion", ipa::declare_completion},
+                                {"man", ipa::declare_man}});
 }

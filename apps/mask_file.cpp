@@ -38,7 +38,8 @@ void MaskFile::read(std::int64_t slice, std::span<std::uint8_t> out) const {
 }
 
 MaskSet MaskFile::read_all() const {
-  if (size_.height != size_.width) fail(ErrorKind::input, "the masks are not square", path_.string());
+  if (size_.height != size_.width)
+    fail(ErrorKind::input, "the masks are not square", path_.string(), "make others with `ipamedgan masks`");
   MaskSet set{size_.height, masks_.read<std::uint8_t>()};
   for (std::uint8_t& pixel : set.pixels) pixel = pixel != 0;
   return set;

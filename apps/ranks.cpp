@@ -1,5 +1,12 @@
 #include "apps/ranks.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+
 #include "engine/error.h"
 #include "engine/make_comm.h"
 #include "engine/sockets.h"
@@ -10,17 +17,36 @@ namespace {
 // A device may hang where a host does not; below NcclOptions::step, which does not know who hangs.
 constexpr Milliseconds stall_on_device{90'000};
 
+// On a CPU a step may take anything from milliseconds to hours, so that nobody is suspected before the first one is
+// done. Then a rank that does not go on is lost after so many of the longest steps, and not before so many seconds.
+constexpr double stall_steps = 20, stall_seconds = 600;
+
+double least_stall() {
+  const char* text = std::getenv("IPAMEDGAN_STALL_SECONDS");
+  if (!text || !*text) return stall_seconds;
+  double seconds = 0;
+  const char* end = text + std::strlen(text);
+  if (const auto [rest, error] = std::from_chars(text, end, seconds);
+      error != std::errc() || rest != end || !(seconds >= 1 && seconds <= 1e6))
+    fail(ErrorKind::usage, fmt::format("IPAMEDGAN_STALL_SECONDS={} is not a number from 1 to 1000000", text),
+         "environment", "unset it for the default of 600");
+  return seconds;
+}
+
 std::uint64_t bits(std::int64_t n) { return static_cast<std::uint64_t>(n); }
 std::int64_t integer(Reader& r) { return static_cast<std::int64_t>(r.number()); }
 
 }  // namespace
 
-Ranks::Ranks(const std::optional<LaunchPlace>& place, const std::string& fingerprint, Device device) {
+Ranks::Ranks(const std::optional<LaunchPlace>& place, const std::string& fingerprint, Device device)
+    : on_cpu_(device.is_cpu()), least_stall_(least_stall()) {
   if (!place || place->size == 1) return;
   RendezvousOptions options;
   if (!device.is_cpu()) options.stall = stall_on_device;
-  group_ = std::make_unique<RankGroup>(*place, fingerprint, options);
-  comm_ = make_comm(*group_, device);
+  if (place->launcher == open_mpi && device.is_cpu() && !std::getenv("MASTER_ADDR"))
+    if (const MpiPlugin plugin = load_mpi_plugin(); plugin.begin) mpi_ = plugin.begin();
+  group_ = std::make_unique<RankGroup>(mpi_ ? mpi_->place() : *place, fingerprint, options);
+  comm_ = mpi_ ? mpi_->comm(*group_) : make_comm(*group_, device);
   rest();
 }
 
@@ -42,6 +68,13 @@ void Ranks::wait() {
   if (!comm_) return;
   comm_->barrier();
   comm_->rest();
+}
+
+void Ranks::took(double seconds) {
+  if (!group_ || !on_cpu_ || seconds <= longest_step_) return;
+  longest_step_ = seconds;
+  const double stall = std::max(least_stall_, stall_steps * seconds);
+  group_->set_stall(Milliseconds(static_cast<std::int64_t>(stall * 1000)));
 }
 
 std::string Ranks::from_first(const std::string& text) {

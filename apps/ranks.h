@@ -8,6 +8,7 @@
 
 #include "engine/comm.h"
 #include "engine/launch_place.h"
+#include "engine/mpi_plugin.h"
 #include "engine/rendezvous.h"
 #include "io/checkpoint.h"
 #include "nets/trainer.h"
@@ -16,14 +17,16 @@ namespace ipa {
 
 class Ranks {
  public:
-  // Meets the others. `fingerprint` as in engine/rendezvous.h. Without a place, or where it is the only one, this
-  // process is alone.
+  // Meets the others: on CPUs, where mpirun started them and the plug-in for MPI is there, by MPI, which also sums;
+  // MASTER_ADDR asks for the other way. `fingerprint` as in engine/rendezvous.h. Without a place, or where it is the
+  // only one, this process is alone.
   Ranks(const std::optional<LaunchPlace>& place, const std::string& fingerprint, Device device);
 
   int rank() const { return group_ ? group_->rank() : 0; }
   int count() const { return group_ ? group_->size() : 1; }
-  bool first() const { return rank() == 0; }  // who writes files and speaks
-  Comm* comm() const { return comm_.get(); }  // none where this process is alone
+  bool first() const { return rank() == 0; }       // who writes files and speaks
+  bool by_mpi() const { return mpi_ != nullptr; }  // whose sums are MPI's
+  Comm* comm() const { return comm_.get(); }       // none where this process is alone
 
   // Throws ErrorKind::usage on every rank, naming the first whose `mine` is not rank 0's: "rank 1 of 2 (host) WRONG".
   void require_equal(const std::string& mine, const std::string& wrong, const std::string& hint);
@@ -31,6 +34,7 @@ class Ranks {
   unsigned any(unsigned flags);  // bitwise or over the ranks
   void rest();                   // what follows, until wait(), may take rank 0 long
   void wait();                   // for all
+  void took(double seconds);     // a step: on CPUs, how long one that hangs is waited for depends on the longest
 
   // Rank 0's to all: what a checkpoint says of a run, without its arrays; networks, Adam's moments and the state.
   void hand_out(std::optional<Checkpoint>& found);
@@ -39,7 +43,10 @@ class Ranks {
  private:
   std::string from_first(const std::string& text);
 
-  std::unique_ptr<RankGroup> group_;  // must outlive
+  bool on_cpu_;
+  double least_stall_, longest_step_ = 0;  // seconds
+  std::unique_ptr<MpiRanks> mpi_;          // these must outlive
+  std::unique_ptr<RankGroup> group_;
   std::unique_ptr<Comm> comm_;
 };
 

@@ -87,7 +87,8 @@ toml::table parse_document(std::string_view text, std::string_view where) {
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
-    fail(ErrorKind::usage, fmt::format("not TOML: {}", error.description()), place(where, error.source()));
+    fail(ErrorKind::usage, fmt::format("not TOML: {}", error.description()), place(where, error.source()),
+         "write a table like [train] and lines like batch = 4");
   }
 }
 
@@ -134,7 +135,8 @@ std::string read_text(const fs::path& path) {
   const auto bytes = fs::file_size(path, error);  // fails for folders, too
   std::ifstream in(path, std::ios::binary);
   if (error || !in) fail(ErrorKind::io, "cannot read the settings", path.string(), "check the path and permissions");
-  if (bytes > most_file_bytes) fail(ErrorKind::usage, "too large for a settings file", path.string());
+  if (bytes > most_file_bytes)
+    fail(ErrorKind::usage, "too large for a settings file", path.string(), "name a TOML file");
   return {std::istreambuf_iterator<char>(in), {}};
 }
 

@@ -19,6 +19,13 @@ constexpr Limits below_one = {0, 1, false, true};
 constexpr Limits positive = {0, infinity, true, true};
 constexpr Limits not_negative = {0, infinity, false, true};
 
+bool holds(const Limits& range, double x) {  // false for NaN
+  return (range.open_below ? x > range.least : x >= range.least) &&
+         (range.open_above ? x < range.most : x <= range.most);
+}
+
+}  // namespace
+
 std::string describe(const Limits& range) {
   const std::string low = fmt::format("{} {}", range.open_below ? "above" : "at least", range.least);
   const std::string high = fmt::format("{} {}", range.open_above ? "below" : "at most", range.most);
@@ -26,13 +33,6 @@ std::string describe(const Limits& range) {
   if (range.multiple_of != 1) text += fmt::format(", a multiple of {}", range.multiple_of);
   return text;
 }
-
-bool holds(const Limits& range, double x) {  // false for NaN
-  return (range.open_below ? x > range.least : x >= range.least) &&
-         (range.open_above ? x < range.most : x <= range.most);
-}
-
-}  // namespace
 
 std::vector<Key> settings_keys(Settings& s) {
   return {
@@ -76,7 +76,8 @@ void check_range(const Key& key, std::string_view where) {
   } else if (const auto* number = std::get_if<double*>(&key.value)) {
     if (!holds(key.range, **number)) refuse(**number);
   } else if (const auto* text = std::get_if<std::string*>(&key.value)) {
-    if ((*text)->empty()) fail(ErrorKind::usage, fmt::format("{} is empty", key.name), where);
+    if ((*text)->empty())
+      fail(ErrorKind::usage, fmt::format("{} is empty", key.name), where, "give it a value, or leave it out");
   }
 }
 

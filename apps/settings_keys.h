@@ -25,6 +25,8 @@ struct Key {
 
 std::vector<Key> settings_keys(Settings& settings);  // pointers into `settings`, in to_toml's order
 
+std::string describe(const Limits& range);  // "at least 96 and at most 4096, a multiple of 16"
+
 // Throws ErrorKind::usage where the key's present value is out of range.
 void check_range(const Key& key, std::string_view where);
 

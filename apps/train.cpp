@@ -45,6 +45,13 @@ void run(Arguments& arguments, const Common& common) {
   own.quiet |= !first;
   request.quiet = own.quiet;
   request.device = open_device(own, request.place ? request.place->local_rank : 0);
+  if (request.dry_run) {
+    const TrainPlan plan = plan_training(request);
+    if (!first) return;
+    common.json ? print_json(to_json(plan)) : print(plan);
+    require_space(plan);
+    return;
+  }
   const TrainOutcome outcome = train(request);
   if (!first) return;
   if (common.json) {
@@ -71,6 +78,7 @@ void declare_train(Command& command) {
       "Where the run folder holds a checkpoint, training goes on from it, bit for bit as if never interrupted.\n"
       "Several processes that torchrun, mpirun or srun starts train together, each with train.batch slices a step.",
       {"train --run runs/a --train train.h5 --val val.h5 --preset practical",
+       "train --run runs/a --train train.h5 --val val.h5 --preset practical --dry-run",
        "train --run runs/a --train a.h5,b.h5 --set train.batch=4 --set loss.style=0 --steps 2000"});
   command.option("--run", "DIR", a->request.run, "Folder of the run, made where missing", Need::required);
   command.option("--train", "S.h5[,...]", a->train, "Stacks to train with (see prepare)", Need::required);
@@ -81,6 +89,7 @@ void declare_train(Command& command) {
   command.option("--set", "KEY=VALUE", a->set, "One setting, laid over both; may be repeated");
   command.option("--steps", "N", a->request.stop_at, "Step to stop at (default: train.steps, else train.epochs)");
   command.option("--vgg", "F.h5", a->request.vgg, "VGG-19 weights of the style loss (see scripts/get-vgg19)");
+  command.flag("--dry-run", a->request.dry_run, "Check everything, time a few steps, print the plan; write nothing");
   command.flag("--ranks-changed", a->request.ranks_changed, "Go on with another number of processes than before");
   command.flag("--shared-subjects", a->request.shared_subjects, "Let --val have subjects of --train");
   command.run([a](const Common& common) { run(*a, common); });

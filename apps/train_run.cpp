@@ -14,6 +14,7 @@
 #include "apps/progress.h"
 #include "apps/ranks.h"
 #include "apps/run_log.h"
+#include "apps/run_settings.h"
 #include "apps/sampling.h"
 #include "apps/stop_signal.h"
 #include "apps/validation.h"
@@ -34,17 +35,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double milliseconds(Clock::duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
 
-// What may change between the sessions of a run: how long it goes on and what it saves, not what it computes.
-bool may_change(const std::string& key) {
-  return key == "train.steps" || key == "train.epochs" || key.starts_with("checkpoint.") ||
-         key.starts_with("validate.");
-}
-
 // What must be the same on all ranks before they begin.
 std::string fingerprint_of(const TrainRequest& request) {
   Fingerprint f;
   f.text(to_toml(request.settings));
-  for (const std::int64_t given : {request.settings_given, request.val.has_value(), request.ranks_changed})
+  for (const std::int64_t given :
+       {request.settings_given, request.val.has_value(), request.ranks_changed, request.dry_run})
     f.number(given);
   for (const std::optional<std::int64_t>& n : {request.seed, request.stop_at}) f.number(n ? *n : -1);
   return fmt::format("version {} on {}, settings {}", IPA_VERSION, request.device.is_cpu() ? "cpu" : "cuda", f.hex());
@@ -57,10 +53,11 @@ class TrainRun {
         ranks_(ranks),
         folder_(request.run),
         latest_(latest()),
-        settings_(effective_settings()),
+        settings_(settings_of_run(request, latest_, ranks.count())),
         slices_(request.train, settings_.data.size),
         sampler_(slices_.count(), settings_.train, ranks.rank(), ranks.count()),
         data_(slices_, settings_.data, settings_.train, sampler_.first_sample(), request.device),
+        needed_(request.dry_run ? require_memory(settings_, sampler_.batch(), request.device) : MemoryNeed{}),
         gan_(request.device),
         trainer_(gan_, step_options(settings_, sampler_.batch(), request.device), ranks.comm(), data_.get()) {
     check_data();
@@ -70,6 +67,10 @@ class TrainRun {
       check_subjects();
       validation_ = std::make_unique<Validation>(*held_out_, settings_, gan_.generator, settings_.validate.slices,
                                                  sampler_.batch(), &trainer_.program().arena());
+      if (request.dry_run)
+        trial_ = std::make_unique<Validation>(*held_out_, settings_, gan_.generator,
+                                              std::min(sampler_.batch(), validation_->count()), sampler_.batch(),
+                                              &trainer_.program().arena());
     }
     total_ = settings_.train.steps > 0 ? settings_.train.steps : settings_.train.epochs * sampler_.steps_per_epoch();
     if (ranks.first()) best_ = best_score(folder_);
@@ -113,6 +114,21 @@ class TrainRun {
     return finish();
   }
 
+  TrainPlan plan() {
+    TrainPlan p{.run = folder_, .settings = settings_, .device = request_.device, .memory = needed_};
+    p.begins_at = trainer_.state().step;
+    p.total = total_;
+    p.steps_per_epoch = sampler_.steps_per_epoch();
+    p.slices = slices_.count();
+    p.step_size = sampler_.step_size();
+    p.processes = ranks_.count();
+    if (held_out_) p.held_out = held_out_->count(), p.validated = validation_->count();
+    for (const Parameters* n : {&gan_.generator, &gan_.disc_global, &gan_.disc_patch}) p.disk.add_network(*n);
+    p.disk.look_at(folder_, p.saves(), settings_.checkpoint.keep, request_.val.has_value());
+    if (p.begins_at < total_) measure(p);
+    return p;
+  }
+
  private:
   struct Batch {
     std::vector<std::int64_t> slices;
@@ -122,7 +138,9 @@ class TrainRun {
   // Makes the folder and takes it, on the first rank; what it finds there, all ranks hear of.
   std::optional<Checkpoint> latest() {
     std::optional<Checkpoint> found;
-    if (ranks_.first()) {
+    if (ranks_.first() && request_.dry_run) {
+      found = look_into_run(folder_);
+    } else if (ranks_.first()) {
       std::error_code error;
       fs::create_directories(folder_, error);
       if (error)
@@ -133,29 +151,6 @@ class TrainRun {
     }
     ranks_.hand_out(found);
     return found;
-  }
-
-  Settings effective_settings() const {
-    Settings settings = request_.settings;
-    if (request_.seed) settings.train.seed = *request_.seed;
-    if (latest_) {
-      const Settings stored = parse_settings(latest_->settings, checkpoint_path(folder_, latest_->step).string());
-      if (!request_.settings_given) {
-        settings = stored;
-        if (request_.seed) settings.train.seed = *request_.seed;
-      }
-      std::string changed;
-      for (const std::string& key : differing_keys(stored, settings))
-        if (!may_change(key)) changed += (changed.empty() ? "" : ", ") + key;
-      if (!changed.empty())
-        fail(ErrorKind::usage, "the run was begun with other settings: " + changed, folder_.string(),
-             "go on without --preset, --config, --set and --seed, or choose another --run");
-      if (latest_->step > 0 && latest_->ranks != ranks_.count() && !request_.ranks_changed)
-        fail(ErrorKind::usage, fmt::format("the run has {} processes so far, not {}", latest_->ranks, ranks_.count()),
-             folder_.string(), "start as many, or go on with another number by --ranks-changed");
-    }
-    if (request_.stop_at) settings.train.steps = *request_.stop_at;
-    return settings;
   }
 
   void check_data() {
@@ -215,12 +210,38 @@ class TrainRun {
     say(fmt::format("{} {} slices in batches of {}{}, {} steps an epoch; {:.1f} million parameters; {:.0f} MiB",
                     trainer_.state().step > 0 ? fmt::format("goes on from step {}:", trainer_.state().step) : "begins:",
                     slices_.count(), sampler_.batch(),
-                    ranks_.count() > 1 ? fmt::format(" on each of {} processes", ranks_.count()) : "",
+                    ranks_.count() > 1
+                        ? fmt::format(" on each of {} processes{}", ranks_.count(), ranks_.by_mpi() ? " by MPI" : "")
+                        : "",
                     sampler_.steps_per_epoch(),
                     static_cast<double>(gan_.generator.trainable_count() + gan_.disc_global.trainable_count() +
                                         gan_.disc_patch.trainable_count()) /
                         1e6,
                     static_cast<double>(bytes) / (1 << 20)));
+  }
+
+  // What is not written cannot be timed: a step of the plan has no row of metrics.csv, and checkpoints cost nothing.
+  void measure(TrainPlan& p) {
+    const int warm_up = request_.device.is_cpu() ? 1 : 2;  // on CUDA the first run is not recorded yet
+    Clock::time_point start;
+    for (bool enough = false; !enough; ++p.timed_steps) {
+      if (p.timed_steps == warm_up) start = Clock::now();
+      const std::int64_t step = p.begins_at + p.timed_steps;
+      trainer_.step(static_cast<double>(step) / static_cast<double>(total_), sampler_.slices_of(step));
+      const int timed = p.timed_steps + 1 - warm_up;
+      const double spent = timed > 0 ? milliseconds(Clock::now() - start) / 1000 : 0;
+      enough = ranks_.any(timed > 0 && (timed == 3 || spent > 20));  // all stop after the same one
+      if (timed > 0) p.seconds_per_step = spent / timed;
+    }
+    p.timed_steps -= warm_up;
+    ranks_.rest();
+    if (trial_) {
+      const Clock::time_point before = Clock::now();
+      trial_->run();
+      p.seconds_per_validation = milliseconds(Clock::now() - before) / 1000 * static_cast<double>(p.validated) /
+                                 static_cast<double>(trial_->count());
+    }
+    ranks_.wait();
   }
 
   // On CUDA some steps are under way at a time; on the CPU each is done when it was enqueued.
@@ -243,6 +264,7 @@ class TrainRun {
     const Clock::time_point now = Clock::now();
     const double step_ms = std::max(milliseconds(now - read_at_), 1e-3);
     read_at_ = now;
+    ranks_.took(step_ms / 1000);
     if (log_) log_->step(m.step, m, {step_ms, last_read_.batch.wait_ms}, sampler_.step_size());
     not_finite_ = m.finite ? 0 : not_finite_ + 1;
     diverged_ |= not_finite_ == most_not_finite;
@@ -322,10 +344,11 @@ class TrainRun {
   SliceSet slices_;
   Sampler sampler_;
   ResidentData data_;
+  MemoryNeed needed_;  // of a dry run
   Gan gan_;
   Trainer trainer_;
   std::optional<SliceSet> held_out_;
-  std::unique_ptr<Validation> validation_;
+  std::unique_ptr<Validation> validation_, trial_;  // trial_: of one batch, to be timed
   std::optional<double> best_, score_;
   std::map<std::string, double> calibration_;
   std::int64_t total_ = 0;
@@ -342,14 +365,26 @@ class TrainRun {
   TrainOutcome outcome_;
 };
 
-}  // namespace
-
-TrainOutcome train(const TrainRequest& request) {
+// Meets the other processes, looks at what costs little to look at, and calls f(run).
+template <class F>
+auto with_run(const TrainRequest& request, F f) {
   Ranks ranks(request.place, fingerprint_of(request), request.device);
   // Before a run folder is made for nothing.
   for (const fs::path& stack : request.train) StackReader{stack};
   if (request.val && ranks.first()) StackReader{*request.val};
-  return TrainRun(request, ranks).run();
+  TrainRun run(request, ranks);
+  return f(run);
+}
+
+}  // namespace
+
+TrainOutcome train(const TrainRequest& request) {
+  return with_run(request, [](TrainRun& run) { return run.run(); });
+}
+
+TrainPlan plan_training(const TrainRequest& request) {
+  require(request.dry_run, "a plan is made by a dry run");
+  return with_run(request, [](TrainRun& run) { return run.plan(); });
 }
 
 }  // namespace ipa

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/settings.h"
+#include "apps/train_plan.h"
 #include "engine/device.h"
 #include "engine/launch_place.h"
 
@@ -21,6 +22,7 @@ struct TrainRequest {
   std::optional<std::int64_t> stop_at;  // --steps
   bool ranks_changed = false;           // let a run go on with another number of processes
   bool shared_subjects = false;         // let validation have subjects of the training
+  bool dry_run = false;                 // for plan_training
   bool quiet = false;
   std::optional<LaunchPlace> place;  // among several processes; all get the same request
   Device device;
@@ -36,5 +38,9 @@ struct TrainOutcome {
 // Throws ErrorKind::stopped after a signal (state saved), ErrorKind::numerical when several steps in a row are not
 // finite.
 TrainOutcome train(const TrainRequest& request);
+
+// What train(request) would do and need, over the same processes; all that it checks is checked. A few steps are taken
+// to time them, in memory alone: nothing is written, no folder made. ErrorKind::device where memory is short.
+TrainPlan plan_training(const TrainRequest& request);
 
 }  // namespace ipa

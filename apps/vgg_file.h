@@ -6,8 +6,11 @@
 
 namespace ipa {
 
-// --vgg, else $IPAMEDGAN_VGG, else where scripts/get-vgg19 puts it (~/.cache/ipamedgan). Throws ErrorKind::usage that
-// says how to get the file, or how to train without it.
+// --vgg, else $IPAMEDGAN_VGG, else where scripts/get-vgg19 puts it (~/.cache/ipamedgan). The file need not be there.
+std::filesystem::path vgg19_path(const std::optional<std::filesystem::path>& given = {});
+
+// The same. Throws ErrorKind::usage that says how to get the file, or how to train without it, where it is not there
+// and was not named.
 std::filesystem::path find_vgg19(const std::optional<std::filesystem::path>& given);
 
 }  // namespace ipa

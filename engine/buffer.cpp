@@ -38,7 +38,7 @@ Buffer::Buffer(std::string name, std::size_t bytes, Device device) : bytes_(byte
       [&] { data_ = cuda::allocate(device.index, rounded); });
   if (!data_)
     fail(ErrorKind::device, fmt::format("no memory for {:.1f} MiB", static_cast<double>(bytes) / (1 << 20)), name,
-         "use a smaller batch, or free memory");
+         "use a smaller batch (train.batch, --batch), or free memory");
   std::lock_guard lock(register_mutex);
   entries().push_back({data_, {std::move(name), bytes}});
 }

@@ -27,8 +27,9 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
-// Throws Error with the message "WHAT, WHERE; HINT" (an empty part is left out with its separator).
-// `where` names the file, option or tensor at fault; `hint` says what the user can do about it.
+// Throws Error with the message "WHAT, WHERE; HINT". `where` names the file, option or tensor at fault (left out with
+// its comma where it is empty); `hint` says what the user can do about it (where it is empty, what mostly helps in
+// errors of this kind).
 [[noreturn]] void fail(ErrorKind kind, std::string_view what, std::string_view where = {}, std::string_view hint = {});
 
 namespace detail {

@@ -32,7 +32,8 @@ class Variables {
     int n = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), n);
     if (error != std::errc() || end != value.data() + value.size() || n < low || n > high)
-      fail(ErrorKind::usage, fmt::format("{}={} is not a number from {} to {}", name, value, low, high), "environment");
+      fail(ErrorKind::usage, fmt::format("{}={} is not a number from {} to {}", name, value, low, high), "environment",
+           fmt::format("let {} set it, or unset its variables to train alone", launcher));
     return n;
   }
 
@@ -72,15 +73,15 @@ int port_of(const std::string& job) {
 }
 
 const Names torchrun{"torchrun", "RANK", "WORLD_SIZE", "LOCAL_RANK"};
-const Names open_mpi{"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"};
+const Names open_mpi_names{open_mpi, "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"};
 
 LaunchPlace by_torchrun(const Variables& v) {
   LaunchPlace p = place_of(v, torchrun);
   meet_at_master(v, p);
   if (v.text("TORCHELASTIC_USE_AGENT_STORE") == "True")  // torchrun itself listens at MASTER_PORT
     p.port = port_of(v.text("MASTER_PORT") + "." + v.text("TORCHELASTIC_RUN_ID"));
-  if (v.has(open_mpi.rank)) {  // mpirun with RANK handed on to all: one of the two is wrong
-    const LaunchPlace other = place_of(v, open_mpi);
+  if (v.has(open_mpi_names.rank)) {  // mpirun with RANK handed on to all: one of the two is wrong
+    const LaunchPlace other = place_of(v, open_mpi_names);
     if (other.rank != p.rank || other.size != p.size)
       fail(ErrorKind::usage,
            fmt::format("RANK={} of WORLD_SIZE={} contradicts OMPI_COMM_WORLD_RANK={} of OMPI_COMM_WORLD_SIZE={}",
@@ -91,10 +92,10 @@ LaunchPlace by_torchrun(const Variables& v) {
 }
 
 LaunchPlace by_open_mpi(const Variables& v) {
-  LaunchPlace p = place_of(v, open_mpi);
+  LaunchPlace p = place_of(v, open_mpi_names);
   if (v.has("MASTER_ADDR") || v.has("MASTER_PORT")) {
     meet_at_master(v, p);
-  } else if (v.text("OMPI_COMM_WORLD_LOCAL_SIZE") == v.text(open_mpi.size)) {
+  } else if (v.text("OMPI_COMM_WORLD_LOCAL_SIZE") == v.text(open_mpi_names.size)) {
     p.host = "127.0.0.1";
     p.port = port_of(v.text("PMIX_NAMESPACE") + v.text("OMPI_MCA_ess_base_jobid"));
   }
@@ -145,7 +146,7 @@ std::string first_host(const std::string& node_list) {
 std::optional<LaunchPlace> find_launch_place(const Environment& environment) {
   const Variables v(environment);
   if (v.has(torchrun.rank) || v.has(torchrun.size)) return by_torchrun(v);
-  if (v.has(open_mpi.rank) || v.has(open_mpi.size)) return by_open_mpi(v);
+  if (v.has(open_mpi_names.rank) || v.has(open_mpi_names.size)) return by_open_mpi(v);
   // A batch script's own process has SLURM_PROCID=0 too, but only srun starts a step of several.
   if (v.has("SLURM_STEP_ID") && v.has("SLURM_PROCID")) return by_slurm(v);
   return std::nullopt;

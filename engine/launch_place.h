@@ -23,6 +23,8 @@ struct LaunchPlace {
   std::string launcher;  // for messages
 };
 
+inline constexpr const char* open_mpi = "Open MPI";  // a launcher
+
 using Environment = std::function<const char*(const char*)>;  // as std::getenv
 
 // None: no launcher, a process on its own. Looks in the table's order, since torchrun runs under srun and mpirun under

@@ -46,7 +46,7 @@ void QueuedComm::start(Job job) {
 void QueuedComm::wait() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return jobs_.empty() || !error_.empty(); });
-  if (!error_.empty()) fail(ErrorKind::device, error_);
+  if (!error_.empty()) fail(ErrorKind::device, error_, {}, after_a_loss);
 }
 
 void QueuedComm::run() {

@@ -172,7 +172,7 @@ struct RankGroup::Control {
   static double seconds(Milliseconds t) { return static_cast<double>(t.count()) / 1000; }
 
   RankGroup& group;
-  const RendezvousOptions options;
+  RendezvousOptions options;  // of which `stall` may change
   const Socket wake, failed_fd;
   std::thread thread;
 
@@ -224,7 +224,7 @@ std::vector<std::string> RankGroup::exchange(const std::string& mine) {
   ++c.offered;
   c.gather();
   c.changed.wait(lock, [&] { return !c.results.empty() || !c.first_failure.empty(); });
-  if (c.results.empty()) fail(ErrorKind::device, c.first_failure);
+  if (c.results.empty()) fail(ErrorKind::device, c.first_failure, {}, after_a_loss);
   const std::string body = std::move(c.results.front());
   c.results.pop_front();
   ++c.taken;
@@ -255,6 +255,12 @@ void RankGroup::rest() noexcept {
   control_->progress = resting;
 }
 
+void RankGroup::set_stall(Milliseconds limit) noexcept {
+  if (!control_) return;
+  std::lock_guard lock(control_->mutex);
+  control_->options.stall = limit;
+}
+
 std::string RankGroup::failure() const {
   if (!control_) return {};
   std::lock_guard lock(control_->mutex);
@@ -262,7 +268,7 @@ std::string RankGroup::failure() const {
 }
 
 void RankGroup::check() const {
-  if (const std::string text = failure(); !text.empty()) fail(ErrorKind::device, text);
+  if (const std::string text = failure(); !text.empty()) fail(ErrorKind::device, text, {}, after_a_loss);
 }
 
 int RankGroup::failure_fd() const { return control_ ? control_->failed_fd.fd() : -1; }

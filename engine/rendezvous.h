@@ -15,6 +15,9 @@
 
 namespace ipa {
 
+// What helps when a rank was lost, for the user.
+inline constexpr std::string_view after_a_loss = "start all processes again; training goes on from the last checkpoint";
+
 struct RendezvousOptions {
   Milliseconds arrival{120'000};  // all ranks must have come by then
   Milliseconds silence{10'000};   // a rank not heard of for so long is lost
@@ -49,6 +52,7 @@ class RankGroup {
   // others wait for it).
   void advance() noexcept;
   void rest() noexcept;
+  void set_stall(Milliseconds limit) noexcept;  // RendezvousOptions::stall from now on; that of rank 0 counts
 
   std::string failure() const;                   // the first failure known here; empty while all is well
   void check() const;                            // throws it, ErrorKind::device

@@ -68,7 +68,7 @@ void Socket::close() noexcept {
 
 Socket listen_at(const std::string& host, int port) {
   const Addresses a = resolve(host, port, true);
-  if (!a) fail(ErrorKind::usage, "no address of " + host, "MASTER_ADDR");
+  if (!a) fail(ErrorKind::usage, "no address of " + host, "MASTER_ADDR", "name a host that all processes can reach");
   Socket s(::socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int on = 1;
   ::setsockopt(s.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

@@ -26,7 +26,9 @@ struct Shared {
       return;
     }
     all_here.wait(lock, [&] { return turns != turn || left >= 0; });
-    if (turns == turn) fail(ErrorKind::device, fmt::format("rank {} of {} was lost", left, size()));
+    if (turns == turn)
+      fail(ErrorKind::device, fmt::format("rank {} of {} was lost", left, size()), {},
+           "the first error of the ranks tells why");
   }
   void leave(int rank) {
     std::lock_guard lock(mutex);

@@ -45,7 +45,8 @@ std::string Watchdog::failure() const {
 }
 
 void Watchdog::check() const {
-  if (const std::string text = failure(); !text.empty()) fail(ErrorKind::device, text);
+  if (const std::string text = failure(); !text.empty())
+    fail(ErrorKind::device, text, {}, "start all processes again; training goes on from the last checkpoint");
 }
 
 std::string Watchdog::look() {

@@ -22,6 +22,9 @@ namespace ipa::hdf5 {
 
 using Shape = std::vector<uint64_t>;
 
+std::string library_version();               // "1.10.8"
+std::vector<std::string> missing_filters();  // of those that our files use: "deflate", "shuffle", "fletcher32"
+
 uint64_t elements(const Shape& shape);  // the product; throws ErrorKind::input from 2^56
 
 class Handle {  // owns one of HDF5's identifiers

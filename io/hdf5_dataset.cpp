@@ -16,7 +16,8 @@ constexpr uint64_t most_chunks = uint64_t{1} << 24;
 
 Shape shape_of(int64_t space, const std::string& where) {
   const int rank = H5Sget_simple_extent_ndims(space);
-  if (rank < 0 || H5Sget_simple_extent_type(space) == H5S_NULL) fail(ErrorKind::input, "the array is empty", where);
+  if (rank < 0 || H5Sget_simple_extent_type(space) == H5S_NULL)
+    fail(ErrorKind::input, "the array is empty", where, "write at least one slice");
   Shape shape(static_cast<size_t>(rank));
   static_assert(sizeof(hsize_t) == sizeof(uint64_t));
   if (rank > 0) H5Sget_simple_extent_dims(space, reinterpret_cast<hsize_t*>(shape.data()), nullptr);
@@ -81,7 +82,9 @@ void Dataset::check_storage() {
       chunk_bytes *= chunk[i];
       chunks *= (shape_[i] + chunk[i] - 1) / chunk[i];
     }
-    if (chunk_bytes > file_->most_bytes) fail(ErrorKind::input, "one chunk is larger than the memory limit", where());
+    if (chunk_bytes > file_->most_bytes)
+      fail(ErrorKind::input, "one chunk is larger than the memory limit", where(),
+           "rewrite the file with smaller chunks: h5repack -l CHUNK=1x256x256");
     if (chunks > most_chunks) fail(ErrorKind::input, "it is stored in too many chunks", where(), "use larger chunks");
     for (int i = 0; i < H5Pget_nfilters(list.id()); ++i) {
       unsigned flags = 0;
@@ -101,7 +104,7 @@ void Dataset::check_storage() {
   std::error_code no_size;
   const uint64_t file_bytes = std::filesystem::file_size(file_->path, no_size);
   if (!no_size && stored_bytes_ > file_bytes)
-    fail(ErrorKind::input, "the file is shorter than its data", where(), "it is truncated");
+    fail(ErrorKind::input, "the file is shorter than its data", where(), "it is not complete: copy it again");
 }
 
 void Dataset::read_rows(uint64_t first, uint64_t count, NumberType as, void* out) const {

@@ -63,6 +63,8 @@ int64_t check(int64_t result, ErrorKind kind, std::string_view action, const std
   if (std::exchange(external_link_refused, false))
     fail(ErrorKind::input, fmt::format("{} (an external link points into another file)", action), where,
          "copy the data into one file, e.g. with h5repack");
+  if (message.starts_with("truncated file"))
+    fail(ErrorKind::input, "the file is shorter than its data", where, "it is not complete: copy it again");
   fail(kind, fmt::format("{} ({})", action, message), where);
 }
 
@@ -147,6 +149,22 @@ std::vector<std::string> read_text(int64_t type_id, int64_t space_id, uint64_t c
 }
 
 }  // namespace detail
+
+std::string library_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return fmt::format("{}.{}.{}", major, minor, release);
+}
+
+std::vector<std::string> missing_filters() {
+  const auto guard = detail::lock();
+  std::vector<std::string> missing;
+  for (const auto& [id, name] : {std::pair{H5Z_FILTER_DEFLATE, "deflate"},
+                                 {H5Z_FILTER_SHUFFLE, "shuffle"},
+                                 {H5Z_FILTER_FLETCHER32, "fletcher32"}})
+    if (H5Zfilter_avail(id) <= 0) missing.emplace_back(name);
+  return missing;
+}
 
 Handle& Handle::operator=(Handle&& other) noexcept {
   std::swap(id_, other.id_);

@@ -41,7 +41,8 @@ void check_readable(const std::filesystem::path& path) {
     fail(ErrorKind::io, "cannot open: it is a folder", path.string(), "name a file");
   if (H5Fis_hdf5(path.c_str()) <= 0) {
     H5Eclear2(H5E_DEFAULT);
-    fail(ErrorKind::input, "not an HDF5 file", path.string(), "it is of another format, empty or damaged");
+    fail(ErrorKind::input, "not an HDF5 file", path.string(),
+         "it is of another format, empty or damaged: name another file, or copy it again");
   }
 }
 
@@ -115,8 +116,9 @@ std::vector<std::string> File::members(const std::string& group) const {
 
 Dataset File::dataset(const std::string& object) const {
   const auto guard = detail::lock();
-  if (!exists(object)) fail(ErrorKind::input, "no such dataset", where(object));
-  if (is_group(object)) fail(ErrorKind::input, "it is a group, not a dataset", where(object));
+  if (!exists(object)) fail(ErrorKind::input, "no such dataset", where(object), "h5ls -r lists what the file holds");
+  if (is_group(object))
+    fail(ErrorKind::input, "it is a group, not a dataset", where(object), "h5ls -r lists what the file holds");
   Handle handle(check(H5Dopen2(state_->file.id(), object.c_str(), H5P_DEFAULT), ErrorKind::input,
                       "cannot open the dataset", where(object)));
   Dataset result(state_, object, std::move(handle));

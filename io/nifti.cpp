@@ -223,7 +223,9 @@ Nifti read_nifti(const fs::path& path, uint64_t most_bytes) {
       std::bit_cast<int32_t>(std::array{volume.head[0], volume.head[1], volume.head[2], volume.head[3]});
   volume.swapped = size != 348 && size != 540;
   const int32_t header_bytes = volume.swapped ? turned(size) : size;
-  if (header_bytes != 348 && header_bytes != 540) fail(ErrorKind::input, "not a NIfTI file", path.string());
+  if (header_bytes != 348 && header_bytes != 540)
+    fail(ErrorKind::input, "not a NIfTI file", path.string(),
+         "name a .nii or .nii.gz; make one of DICOM files with dcm2niix");
   volume.version2 = header_bytes == 540;
   volume.head.resize(static_cast<size_t>(header_bytes));
   read_all(file.get(), volume.head.data() + 4, static_cast<uint64_t>(header_bytes) - 4, path);

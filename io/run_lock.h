@@ -10,7 +10,8 @@ namespace ipa {
 
 class RunLock {
  public:
-  explicit RunLock(const std::filesystem::path& run_folder);  // throws ErrorKind::io, saying who holds it
+  explicit RunLock(const std::filesystem::path& run_folder);          // throws ErrorKind::io, saying who holds it
+  static void require_free(const std::filesystem::path& run_folder);  // the same, without taking or writing anything
 
  private:
   Descriptor file_;

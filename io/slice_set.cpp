@@ -28,7 +28,8 @@ SliceSet::SliceSet(const std::vector<std::filesystem::path>& stacks, std::int64_
   std::uint64_t count = 0;
   for (const auto& path : stacks) {
     const StackInfo& info = readers.emplace_back(path).info();
-    if (info.count == 0) fail(ErrorKind::input, "the stack holds no slice", path.string());
+    if (info.count == 0)
+      fail(ErrorKind::input, "the stack holds no slice", path.string(), "make one with `ipamedgan prepare`");
     if (info.height != static_cast<std::uint64_t>(size) || info.width != static_cast<std::uint64_t>(size))
       fail(ErrorKind::input, fmt::format("slices of {}x{} where data.size is {}", info.height, info.width, size),
            path.string(), fmt::format("make a stack with `ipamedgan prepare --size {}`, or set data.size", size));

@@ -61,11 +61,12 @@ void StackReader::describe() {
   if (shape.size() != 3)
     fail(ErrorKind::input, fmt::format("it has {} dimensions, a stack of slices has (N, H, W)", info_.shape.size()),
          where());
-  if (hdf5::elements(shape) == 0) fail(ErrorKind::input, "the stack is empty", where());
+  if (hdf5::elements(shape) == 0)
+    fail(ErrorKind::input, "the stack is empty", where(), "make one with `ipamedgan prepare`");
   const auto type = images_->type();
   using enum NumberType;
   if (!type || (type != u8 && type != u16 && type != i16 && type != f32 && type != f64))
-    fail(ErrorKind::input, "slices must be u8, u16, i16, f32 or f64", where());
+    fail(ErrorKind::input, "slices must be u8, u16, i16, f32 or f64", where(), "convert them, e.g. to f32");
   info_.type = *type;
   info_.count = shape[0], info_.height = shape[1], info_.width = shape[2];
 

@@ -12,6 +12,14 @@ TEST_CASE("an error carries its exit code and names what, where and a hint", "[e
   }
 }
 
+TEST_CASE("an error without a hint has that of its kind", "[engine]") {
+  using ipa::ErrorKind;
+  for (const ErrorKind kind :
+       {ErrorKind::usage, ErrorKind::input, ErrorKind::io, ErrorKind::device, ErrorKind::numerical})
+    CHECK_THROWS_WITH(ipa::fail(kind, "what", "where"), Catch::StartsWith("what, where; ") && !Catch::Contains("report"));
+  CHECK_THROWS_WITH(ipa::fail(ErrorKind::io, "what"), Catch::StartsWith("what; "));
+}
+
 TEST_CASE("require names the source line of the caller", "[engine]") {
   CHECK_NOTHROW(ipa::require(true, "fine"));
   CHECK_THROWS_WITH(ipa::require(false, "shapes differ"), Catch::Contains("test_error.cpp"));

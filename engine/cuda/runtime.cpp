@@ -41,6 +41,11 @@ std::string device_description(int device) {
                      p.minor);
 }
 
+void memory_of(int device, std::size_t& free, std::size_t& total) {
+  check(cudaSetDevice(device), "device");
+  check(cudaMemGetInfo(&free, &total), "memory");
+}
+
 void* allocate(int device, std::size_t bytes) {
   check(cudaSetDevice(device), "device");
   void* memory = nullptr;

@@ -8,9 +8,10 @@
 
 namespace ipa::cuda {
 
-int device_count();                          // 0 without a driver
-std::string problem();                       // why there is no device, "" if there is one
-std::string device_description(int device);  // "NVIDIA H200, 139.8 GiB, sm_90"
+int device_count();                                                 // 0 without a driver
+std::string problem();                                              // why there is no device, "" if there is one
+std::string device_description(int device);                         // "NVIDIA H200, 139.8 GiB, sm_90"
+void memory_of(int device, std::size_t& free, std::size_t& total);  // bytes
 
 void* allocate(int device, std::size_t bytes);  // zero-filled; null if refused
 void release(int device, void* memory) noexcept;

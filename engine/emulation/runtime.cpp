@@ -7,6 +7,7 @@
 
 #include "engine/emulation/queue.h"
 #include "engine/error.h"
+#include "engine/machine.h"
 
 namespace ipa::cuda {
 namespace {
@@ -25,6 +26,10 @@ void* allocate_zeroed(std::size_t bytes) {
 int device_count() { return 1; }
 std::string problem() { return ""; }
 std::string device_description(int) { return "emulated on the CPU"; }
+void memory_of(int, std::size_t& free, std::size_t& total) {
+  const Memory host = ipa::memory_of({});
+  free = host.free, total = host.total;
+}
 
 void* allocate(int, std::size_t bytes) { return allocate_zeroed(bytes); }
 void release(int, void* memory) noexcept { std::free(memory); }

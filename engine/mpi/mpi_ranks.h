@@ -1,5 +1,5 @@
-// Ranks started by mpirun, by MPI itself: on any number of hosts, with nothing to set. The only files that name MPI;
-// they are built where IPA_MPI finds it.
+// Ranks started by mpirun, by MPI itself: on any number of hosts, with nothing to set. These
+// files are built where IPA_MPI finds it, into a plug-in that the program loads (engine/mpi_plugin.h).
 #pragma once
 
 #include <memory>

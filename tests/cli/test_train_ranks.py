@@ -1,5 +1,7 @@
 """train over several processes, started as torchrun would: one set of files, equal bytes, lost ranks, other numbers of ranks."""
+import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -83,6 +85,9 @@ def test_one_set_of_files(uninterrupted):
     assert {"settings.toml", "metrics.csv", "best.h5", "lock", "checkpoint_6.h5"} <= set(names)
     assert sum(n.startswith("events.out.tfevents") for n in names) == 1 and not leftovers(uninterrupted)
     assert [int(row["step"]) for row in metrics(uninterrupted)] == list(range(1, 7))
+    told = succeed("info", uninterrupted / "checkpoint_6.h5")
+    assert told.out.splitlines()[0].endswith(": step 6, epoch 3, 2 processes")
+    assert succeed("info", uninterrupted, "--json").json["processes"] == 2
 
 
 def test_again_gives_the_same_bytes(data, uninterrupted, tmp_path):
@@ -120,6 +125,36 @@ def test_a_lost_rank_is_named_and_the_run_goes_on(data, uninterrupted, tmp_path,
     assert "goes on from step" in again.err[0]
     assert content(tmp_path / "r/checkpoint_6.h5") == content(uninterrupted / "checkpoint_6.h5")
     assert metrics(tmp_path / "r") == metrics(uninterrupted)
+
+
+def stop_thread(thread):
+    """Stops one thread of another process, whose other threads go on; it goes on itself when we end."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long] * 4
+    attach = 16
+    if libc.ptrace(attach, thread, 0, 0) != 0:
+        pytest.skip(f"no ptrace here: {os.strerror(ctypes.get_errno())}")
+    os.waitpid(thread, 0x40000000)  # __WALL
+
+
+@pytest.mark.parametrize("stuck", [0, 1])
+def test_a_training_thread_that_hangs_is_noticed_though_its_process_lives(data, tmp_path, monkeypatch, stuck):
+    """Its heart goes on beating, so that silence cannot tell."""
+    monkeypatch.setenv("IPAMEDGAN_STALL_SECONDS", "3")
+    ranks = Ranks(*[train(data, tmp_path / "r", "--set", "validate.every=1000", steps=5000)] * 2)
+    ranks.until("train 2/")
+    stop_thread(ranks.processes[stuck].pid)
+    other = ranks.processes[1 - stuck]
+    out, err = other.communicate(timeout=60)
+    assert other.returncode == 5, err
+    assert re.search(rf"rank {stuck} of 2 \(.*\) did not go on for \d", err.splitlines()[-1]), err
+    ranks.processes[stuck].kill()
+    ranks.processes[stuck].wait()
+
+
+def test_a_stall_that_is_no_number_is_refused(data, tmp_path):
+    refuse(2, *train(data, tmp_path / "r"), says=["IPAMEDGAN_STALL_SECONDS=soon", "unset it"],
+           env=environment(IPAMEDGAN_STALL_SECONDS="soon"))
 
 
 @pytest.mark.parametrize("told", [0, 1])

@@ -122,7 +122,7 @@ def preset_problems():
 known = commands()
 keys = set(re.findall(r'\{"([a-z]+\.[a-z0-9_]+)"', text_of([ROOT / "apps/settings_keys.cpp"])))
 tools = [*(ROOT / "scripts").iterdir(), *(ROOT / "bench").glob("*.cpp"), *(ROOT / "tests/golden").glob("*.py")]
-other_options = set(OPTION.findall(text_of(tools))) | {"--build", "--install", "--prefix", "--preset", "--version", "--logdir"}
+other_options = set(OPTION.findall(text_of(tools))) | {"--build", "--install", "--prefix", "--component", "--preset", "--version", "--logdir"}
 other_options |= {"--no", "--nproc", "--nodes", "--ntasks-per-node"}  # of torchrun (--no_python, --nproc_per_node) and srun
 found = [f"{page.relative_to(ROOT)}:{number}: {text}" for page in PAGES for number, text in problems(page, known, other_options, keys)]
 found += [f"docs/user_guide.md: {text}" for text in [*gaps(known, keys), *preset_problems()]]

@@ -1,0 +1,30 @@
+#include "engine/mpi_plugin.h"
+
+#include <dlfcn.h>
+
+#include <filesystem>
+#include <string_view>
+
+namespace fs = std::filesystem;
+
+namespace ipa {
+
+MpiPlugin load_mpi_plugin() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path file = program.parent_path().parent_path() / "lib/ipamedgan/ipamedgan_mpi.so";
+  if (error || !fs::exists(file, error)) return {.problem = "no plug-in at " + file.string()};
+  // Global, as Open MPI's own plug-ins look for its symbols; never closed, since MPI leaves threads and handlers
+  // behind.
+  void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (!library) {
+    const char* why = ::dlerror();
+    return {.problem = why ? why : "cannot load " + file.string()};
+  }
+  const auto* exports = static_cast<const MpiExports*>(::dlsym(library, mpi_exports_name));
+  if (!exports || std::string_view(exports->version) != IPA_VERSION)
+    return {.problem = "of another version of ipamedgan: " + file.string()};
+  return {.library = exports->library(), .begin = exports->begin};
+}
+
+}  // namespace ipa
