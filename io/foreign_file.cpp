@@ -10,7 +10,10 @@ struct ForeignState {
   std::filesystem::path path;
   uint64_t most_bytes;
   std::unique_ptr<ForeignReader> reader;
-  mutable std::mutex mutex = {};
+  mutable std::mutex mutex;
+
+  ForeignState(std::filesystem::path where, uint64_t most, std::unique_ptr<ForeignReader> from)
+      : path(std::move(where)), most_bytes(most), reader(std::move(from)) {}
 
   std::string where(const std::string& object) const { return fmt::format("{}: {}", path.string(), object); }
 
@@ -66,7 +69,7 @@ ForeignDataset::ForeignDataset(std::shared_ptr<const ForeignState> file, std::st
     stored_bytes_ = answer.number();
     return true;
   });
-  hdf5::elements(shape_);  // refuses absurd ones
+  hdf5::elements(shape_, file_->where(path_));  // refuses absurd ones
 }
 
 void ForeignDataset::check_request(uint64_t bytes) const {

@@ -23,7 +23,8 @@ namespace ipa::hdf5 {
 
 using Shape = std::vector<uint64_t>;
 
-uint64_t elements(const Shape& shape);  // the product; throws ErrorKind::input from 2^56
+// The product; from 2^56 on it throws ErrorKind::input, naming `where`.
+uint64_t elements(const Shape& shape, std::string_view where = {});
 
 class Handle {  // owns one of HDF5's identifiers
  public:

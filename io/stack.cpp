@@ -183,10 +183,12 @@ std::vector<std::string> StackWriter::copy_extras(const StackReader& source) {
   const auto plain = [](const std::string& name) {
     return name.substr(std::min(name.find_first_not_of('/'), name.size()));
   };
-  constexpr int most_groups = 1000;  // a hard link may lead back up, and must not be followed for ever
+  constexpr int most_groups = 1000,
+                most_levels = 32;  // a hard link may lead back up, and must not be followed for ever
   int groups = 0;
   const auto copy = [&](const auto& self, const std::string& group) -> void {
-    if (++groups > most_groups) fail(ErrorKind::input, "too many groups, or groups in a circle", from.path().string());
+    if (++groups > most_groups || std::ranges::count(group, '/') >= most_levels)
+      fail(ErrorKind::input, "too many groups, or groups in a circle", from.path().string());
     for (const std::string& member : from.members(group.empty() ? "/" : group)) {
       const std::string name = group.empty() ? member : group + "/" + member;
       if (name == plain(source.info().dataset)) {
