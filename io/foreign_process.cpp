@@ -31,7 +31,7 @@ constexpr int kSocket = 3;                                   // the child's end
 constexpr uint64_t most_answer_bytes = uint64_t{256} << 20;  // rows apart
 constexpr uint64_t bytes_per_second = uint64_t{16} << 20;    // that decompression manages at the very least
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // GCC's; children are not fuzzed with clang's
 constexpr bool sanitized = true;  // needs terabytes of addresses, and to tell what it found
 #else
 constexpr bool sanitized = false;
@@ -130,6 +130,16 @@ int serve(uint64_t memory) {
 
 // ---- The parent ----
 
+// HDF5 heeds many variables (plugins, drivers, locks); a child gets only what starting it may need.
+std::vector<char*> environment_of_child() {
+  std::vector<char*> kept;
+  for (char** variable = environ; variable && *variable; ++variable)
+    for (const std::string_view name : {"LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS="})
+      if (std::string_view(*variable).starts_with(name)) kept.push_back(*variable);
+  kept.push_back(nullptr);
+  return kept;
+}
+
 class ReaderInChild : public ForeignReader {
  public:
   ReaderInChild(std::filesystem::path path, const ForeignLimits& limits) : path_(std::move(path)), limits_(limits) {
@@ -206,7 +216,8 @@ class ReaderInChild : public ForeignReader {
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     std::string name = "ipamedgan", serve = kServe, memory = std::to_string(limits_.memory);
     std::array<char*, 4> arguments = {name.data(), serve.data(), memory.data(), nullptr};
-    const int error = ::posix_spawn(&process_, "/proc/self/exe", &files, &attributes, arguments.data(), environ);
+    const int error = ::posix_spawn(&process_, "/proc/self/exe", &files, &attributes, arguments.data(),
+                                    environment_of_child().data());
     ::posix_spawn_file_actions_destroy(&files);
     ::posix_spawnattr_destroy(&attributes);
     return error;

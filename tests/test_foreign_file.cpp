@@ -98,6 +98,35 @@ TEST_CASE("a child's errors are those of the file", "[io]") {
   CHECK(error_kind([&] { ForeignFile::open(folder / "a.h5", 1000).read<uint16_t>("images"); }, "the limit") == 3);
 }
 
+TEST_CASE("what a reader answers is not believed", "[io]") {
+  struct Liar : ipa::ForeignReader {
+    explicit Liar(std::string said) : answer(std::move(said)) {}
+    std::string ask(const std::string& request, std::span<char>) override {
+      return ipa::Packet(request).number() == uint64_t(ipa::Question::open) ? "" : answer;
+    }
+    std::string answer;
+  };
+  const auto refused = [](const ipa::Packet& answer, auto read) {
+    const ForeignFile file("lies.h5", 1 << 20, std::make_unique<Liar>(answer.bytes()));
+    return error_kind([&] { read(file); }, "lies.h5");
+  };
+  using ipa::Packet;
+  const auto shape = [](const ForeignFile& f) { f.dataset("a"); };
+  CHECK(refused(Packet(), shape) == 3);
+  CHECK(refused(Packet().put(uint64_t{33}), shape) == 3);                              // too many dimensions
+  CHECK(refused(Packet().put(1).put(4).put(11).put(0).put(0), shape) == 3);            // no such type
+  CHECK(refused(Packet().put(1).put(~uint64_t{0}).put(1).put(0).put(0), shape) == 3);  // absurd
+  CHECK(refused(Packet().put(1).put(4).put(1).put(0).put(0).put(0), shape) == 3);      // something behind
+  CHECK(refused(Packet().put(1).put(4).put(1).put(0).put(0), shape) == 0);
+  const auto names = [](const ForeignFile& f) { f.members(); };
+  CHECK(refused(Packet().put(~uint64_t{0}), names) == 3);
+  CHECK(refused(Packet().put(1).put(uint64_t{1} << 40), names) == 3);
+  CHECK(refused(Packet().put(2), [](const ForeignFile& f) { f.exists("a"); }) == 3);
+  const auto numbers = [](const ForeignFile& f) { f.numbers("/", "a"); };
+  CHECK(refused(Packet().put(1).put(9).put("1234567"), numbers) == 3);  // not whole doubles
+  CHECK(refused(Packet().put(1).put(9).put("12345678"), numbers) == 0);
+}
+
 TEST_CASE("a child that crashes, hangs or disappears is an input error that names the file", "[io]") {
   TemporaryFolder folder;
   const auto path = make_file(folder);

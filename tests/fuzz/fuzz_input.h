@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <span>
@@ -23,6 +24,19 @@ inline std::filesystem::path as_file(const uint8_t* data, size_t size) {
   static const std::filesystem::path path = "/proc/self/fd/" + std::to_string(file);
   if (::ftruncate(file, 0) != 0 || ::pwrite(file, data, size, 0) != static_cast<ssize_t>(size)) std::abort();
   return path;
+}
+
+// A folder in memory, removed at the end, and a file in it: where a name matters.
+inline std::filesystem::path folder(const std::string& name) {
+  static std::filesystem::path made;
+  std::string path = "/dev/shm/fuzz_" + name + "_XXXXXX";
+  if (!::mkdtemp(path.data())) std::abort();
+  std::atexit([] { std::filesystem::remove_all(made); });
+  return made = path;
+}
+inline void write(const std::filesystem::path& path, const uint8_t* data, size_t size) {
+  std::FILE* file = std::fopen(path.c_str(), "wb");
+  if (!file || std::fwrite(data, 1, size, file) != size || std::fclose(file) != 0) std::abort();
 }
 
 // A defect of ours (ErrorKind::internal) is a find, too.

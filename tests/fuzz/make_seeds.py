@@ -102,6 +102,7 @@ def answers():
 def others():
     seed("fuzz_seal", "bytes", bytes(range(100)))
     seed("fuzz_seal", "seal", b"abc" + b"ipaseal1 0000000000000003 06b05ab6733a618578af5f94892f3950".ljust(63) + b"\n")
+    seed("fuzz_plan_cache", "plan", "3 4\nkeyplan")
     seed("fuzz_metrics", "run", "step,total,l1\n1,0.5,0.25\n2,0.4,nan\n3,inf,0.1\n")
     seed("fuzz_metrics", "other", "step,d_global\n1,0.5\n2,")
 
