@@ -37,7 +37,7 @@ struct Extent {  // of values
 // A file of masks is looked at by its masks.
 std::string dataset_of(const Arguments& arguments) {
   if (!arguments.dataset.empty()) return arguments.dataset;
-  const hdf5::File file = hdf5::File::open(arguments.file);
+  const ForeignFile file = ForeignFile::open(arguments.file);
   return !file.exists("images") && file.exists("masks") ? "masks" : "";
 }
 

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "apps/commands.h"
+#include "io/foreign_reader.h"
 
 namespace {
 
@@ -18,6 +19,7 @@ void shorten_spinning(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (const auto served = ipa::serve_foreign_files(argc, argv)) return *served;
   shorten_spinning(argv);
   return ipa::run_command_line(argc, argv,
                                {{"prepare", ipa::declare_prepare},

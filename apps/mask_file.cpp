@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t most_side = 1 << 14;
 
-hdf5::Dataset find_masks(const hdf5::File& file) {
+ForeignDataset find_masks(const ForeignFile& file) {
   if (!file.exists("masks"))
     fail(ErrorKind::input, "no dataset /masks", file.path().string(), "make such a file with `ipamedgan masks`");
   return file.dataset("masks");
@@ -20,7 +20,7 @@ hdf5::Dataset find_masks(const hdf5::File& file) {
 }  // namespace
 
 MaskFile::MaskFile(const std::filesystem::path& path)
-    : path_(path), file_(hdf5::File::open(path)), masks_(find_masks(file_)) {
+    : path_(path), file_(ForeignFile::open(path)), masks_(find_masks(file_)) {
   hdf5::Shape shape = masks_.shape();
   if (shape.size() == 4 && shape.back() == 1) shape.pop_back();
   const auto side = [](std::uint64_t n) { return n >= 1 && n <= most_side; };

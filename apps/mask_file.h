@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <span>
 
-#include "io/hdf5.h"
+#include "io/foreign_file.h"
 #include "kernels/masks.h"
 #include "kernels/plane.h"
 
@@ -28,8 +28,8 @@ class MaskFile {
 
  private:
   std::filesystem::path path_;
-  hdf5::File file_;
-  hdf5::Dataset masks_;
+  ForeignFile file_;
+  ForeignDataset masks_;
   std::int64_t count_ = 0;
   PlaneSize size_;
 };

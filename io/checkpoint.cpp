@@ -8,6 +8,7 @@
 
 #include "engine/error.h"
 #include "io/atomic_file.h"
+#include "io/foreign_file.h"
 #include "io/hdf5.h"
 #include "io/seal.h"
 
@@ -121,7 +122,7 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, bool with_adam) {
 }
 
 bool is_checkpoint(const std::filesystem::path& path) {
-  return has_seal(path) || hdf5::File::open(path).exists("weights");
+  return has_seal(path) || ForeignFile::open(path).exists("weights");
 }
 
 std::string creation_info() {

@@ -10,7 +10,7 @@
 
 #include "engine/error.h"
 #include "io/atomic_file.h"
-#include "io/hdf5.h"
+#include "io/foreign_file.h"
 
 namespace ipa {
 
@@ -51,13 +51,13 @@ std::string fingerprint_file(const std::filesystem::path& path) {
 }
 
 std::string fingerprint_datasets(const std::filesystem::path& path, std::span<const std::string> names) {
-  const hdf5::File file = hdf5::File::open(path);
+  const ForeignFile file = ForeignFile::open(path);
   Fingerprint fingerprint;
   for (const std::string& name : names) {
     fingerprint.text(name);
     fingerprint.number(file.exists(name));
     if (!file.exists(name)) continue;
-    const hdf5::Dataset dataset = file.dataset(name);
+    const ForeignDataset dataset = file.dataset(name);
     if (!dataset.type()) {
       const std::vector<std::string> strings = dataset.read_strings();
       fingerprint.number(static_cast<int64_t>(strings.size()));

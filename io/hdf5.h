@@ -1,5 +1,6 @@
 // HDF5 files as this program uses them: arrays of numbers, fixed-length strings, attributes. Reading distrusts the
-// file: no plugins, no external links, no external or virtual storage, sizes checked before anything is allocated.
+// file: no plugins, no external links, no external or virtual storage, sizes checked before anything is allocated. Yet
+// the library crashes on some damaged files, so what users name is read through io/foreign_file.h; this is for our own.
 //
 // Errors are ipa::Error: ErrorKind::io where a file cannot be opened or written, ErrorKind::input where its content is
 // at fault; the message names the file, the object and HDF5's innermost complaint. HDF5 keeps global state, so every
@@ -25,7 +26,8 @@ using Shape = std::vector<uint64_t>;
 std::string library_version();               // "1.10.8"
 std::vector<std::string> missing_filters();  // of those that our files use: "deflate", "shuffle", "fletcher32"
 
-uint64_t elements(const Shape& shape);  // the product; throws ErrorKind::input from 2^56
+// The product; from 2^56 on it throws ErrorKind::input, naming `where`.
+uint64_t elements(const Shape& shape, std::string_view where = {});
 
 class Handle {  // owns one of HDF5's identifiers
  public:
@@ -45,6 +47,11 @@ struct Storage {
   Shape chunk = {};         // empty: the whole array is one chunk
   int deflate = 4;          // 0 (weights hardly shrink) to 9
   bool extendible = false;  // along the first dimension, see Dataset::extend
+};
+
+struct AttributeValue {
+  std::optional<NumberType> type;  // of numbers; nothing for text
+  std::string bytes;               // the numbers in this machine's byte order, or the text
 };
 
 struct FileState;
@@ -116,6 +123,8 @@ class File {
   bool has_attribute(const std::string& object, const std::string& name) const;
   std::vector<double> numbers(const std::string& object, const std::string& name) const;  // of any number type
   std::string text(const std::string& object, const std::string& name) const;             // fixed or variable length
+  // Nothing where it is neither numbers nor one text.
+  std::optional<AttributeValue> attribute(const std::string& object, const std::string& name) const;
   template <class T>
   void set_numbers(const std::string& object, const std::string& name, std::span<const T> values) {
     set_attribute(object, name, number_type_of<T>(), values.size(), values.data());
@@ -125,13 +134,7 @@ class File {
     set_numbers(object, name, std::span<const T>(&value, 1));
   }
   void set_text(const std::string& object, const std::string& name, std::string_view value);
-
-  // Copies one array of numbers or strings with its attributes, by rows, into our own kind of storage; false (and
-  // nothing done) where it is of another kind. copy_attributes leaves out those that are neither numbers nor text, or
-  // present.
-  bool copy_dataset(const File& source, const std::string& object);
-  void copy_attributes(const File& source, const std::string& object) { copy_attributes(source, object, object); }
-  void copy_attributes(const File& source, const std::string& object, const std::string& goal);  // to another name
+  void set_attribute(const std::string& object, const std::string& name, const AttributeValue& value);
 
  private:
   explicit File(std::shared_ptr<const FileState> state) : state_(std::move(state)) {}

@@ -100,50 +100,25 @@ void File::set_text(const std::string& object, const std::string& name, std::str
   check(H5Awrite(handle.id(), type.id(), bytes.data()), ErrorKind::io, "cannot write the attribute", place);
 }
 
-void File::copy_attributes(const File& source, const std::string& object, const std::string& goal) {
+std::optional<AttributeValue> File::attribute(const std::string& object, const std::string& name) const {
   const auto guard = detail::lock();
-  for (const std::string& name : source.attributes(object)) {
-    if (has_attribute(goal, name)) continue;
-    const std::string place = source.where(object + "@" + name);
-    const Attribute from = open_attribute(source.state_->file.id(), object, name, source.state_->most_bytes, place);
-    if (detail::is_text(from.type.id()) && from.count == 1) {
-      set_text(goal, name, source.text(object, name));
-    } else if (const auto type = detail::number_type(from.type.id())) {
-      std::vector<char> bytes(from.count * bytes_of(*type));
-      check(H5Aread(from.handle.id(), detail::native_type(*type), bytes.data()), ErrorKind::input,
-            "cannot read the attribute", place);
-      set_attribute(goal, name, *type, from.count, bytes.data());
-    }
-  }
+  const std::string place = where(object + "@" + name);
+  const Attribute a = open_attribute(state_->file.id(), object, name, state_->most_bytes, place);
+  if (detail::is_text(a.type.id()) && a.count == 1) return AttributeValue{{}, text(object, name)};
+  const auto type = detail::number_type(a.type.id());
+  if (!type) return {};
+  AttributeValue value{type, std::string(a.count * bytes_of(*type), '\0')};
+  if (a.count > 0)
+    check(H5Aread(a.handle.id(), detail::native_type(*type), value.bytes.data()), ErrorKind::input,
+          "cannot read the attribute", place);
+  return value;
 }
 
-bool File::copy_dataset(const File& source, const std::string& object) {
-  const auto guard = detail::lock();
-  const Dataset from = source.dataset(object);
-  if (const auto type = from.type()) {
-    const Shape& shape = from.shape();
-    Shape chunk = shape;
-    if (shape.size() >= 3) chunk[0] = 1;  // slices, like all our stacks
-    Dataset to = create_dataset(object, *type, shape, {.chunk = chunk});
-    const uint64_t rows = shape.empty() ? 1 : shape[0];
-    const uint64_t row_bytes = rows == 0 ? 0 : elements(shape) / rows * bytes_of(*type);
-    const uint64_t step =
-        std::clamp<uint64_t>((uint64_t{64} << 20) / std::max<uint64_t>(row_bytes, 1), 1, std::max<uint64_t>(rows, 1));
-    std::vector<char> block;
-    for (uint64_t first = 0; first < rows; first += step) {
-      const uint64_t count = std::min(step, rows - first);
-      from.check_request(count * row_bytes);
-      block.resize(count * row_bytes);
-      from.read_rows(first, count, *type, block.data());
-      to.write_rows(first, count, block.data());
-    }
-  } else if (from.shape().size() == 1 && from.is_text()) {
-    write_strings(object, from.read_strings());
-  } else {
-    return false;
-  }
-  copy_attributes(source, object);
-  return true;
+void File::set_attribute(const std::string& object, const std::string& name, const AttributeValue& value) {
+  if (!value.type)
+    set_text(object, name, value.bytes);
+  else
+    set_attribute(object, name, *value.type, value.bytes.size() / bytes_of(*value.type), value.bytes.data());
 }
 
 }  // namespace ipa::hdf5

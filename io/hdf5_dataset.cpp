@@ -72,7 +72,7 @@ void Dataset::check_storage() {
     fail(ErrorKind::input, "the data lie in other files", where(), "copy them into one file, e.g. with h5repack");
 
   const uint64_t element_bytes = H5Tget_size(type.id());
-  const Uint128 logical = Uint128{elements(shape_)} * element_bytes;
+  const Uint128 logical = Uint128{elements(shape_, where())} * element_bytes;
   unsigned largest_expansion = 1;
   if (layout == H5D_CHUNKED) {
     std::array<hsize_t, H5S_MAX_RANK> chunk{};

@@ -177,11 +177,12 @@ Handle::~Handle() {
   if (H5Iis_valid(id_) > 0) H5Idec_ref(id_);
 }
 
-uint64_t elements(const Shape& shape) {
+uint64_t elements(const Shape& shape, std::string_view where) {
   Uint128 product = 1;
   for (const uint64_t side : shape) {
     product *= side;
-    if (product >> 56) fail(ErrorKind::input, "an array has an absurd number of elements", "", "the file is damaged");
+    if (product >> 56)
+      fail(ErrorKind::input, "an array has an absurd number of elements", where, "the file is damaged");
   }
   return static_cast<uint64_t>(product);
 }

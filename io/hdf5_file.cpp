@@ -33,12 +33,14 @@ Handle without_chunk_cache() {
 
 // HDF5's own message would be about superblocks, so the usual reasons are looked for first.
 void check_readable(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO would wait for a writer
   if (descriptor < 0) fail_errno("cannot open", path);
   ::close(descriptor);
   std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored))
-    fail(ErrorKind::io, "cannot open: it is a folder", path.string(), "name a file");
+  if (!std::filesystem::is_regular_file(path, ignored))
+    fail(ErrorKind::io,
+         std::filesystem::is_directory(path, ignored) ? "cannot open: it is a folder" : "cannot open: it is no file",
+         path.string(), "name a file");
   if (H5Fis_hdf5(path.c_str()) <= 0) {
     H5Eclear2(H5E_DEFAULT);
     fail(ErrorKind::input, "not an HDF5 file", path.string(),

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <fstream>
 #include <string>
 #include <string_view>
@@ -20,7 +21,7 @@ constexpr std::string_view kSealMark = "ipaseal1 ";
 // The seal of the first `length` bytes.
 std::string seal_of(std::ifstream& in, uint64_t length, const std::filesystem::path& path) {
   Fingerprint fingerprint;
-  std::vector<char> block(1 << 20);
+  std::vector<char> block(std::min<uint64_t>(length, 1 << 20));
   for (uint64_t left = length; left > 0;) {
     const size_t count = std::min<uint64_t>(left, block.size());
     if (!in.read(block.data(), static_cast<std::streamsize>(count))) fail_errno("cannot read", path);

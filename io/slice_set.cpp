@@ -23,11 +23,12 @@ constexpr float grey_to_scaled(std::uint8_t v) { return 2.0f * static_cast<float
 }  // namespace
 
 SliceSet::SliceSet(const std::vector<std::filesystem::path>& stacks, std::int64_t size) : size_(size) {
-  std::vector<StackReader> readers;
+  // Opened one at a time, twice: each open stack has a process of its own.
   bool grey = true;
   std::uint64_t count = 0;
   for (const auto& path : stacks) {
-    const StackInfo& info = readers.emplace_back(path).info();
+    const StackReader reader(path);
+    const StackInfo& info = reader.info();
     if (info.count == 0)
       fail(ErrorKind::input, "the stack holds no slice", path.string(), "make one with `ipamedgan prepare`");
     if (info.height != static_cast<std::uint64_t>(size) || info.width != static_cast<std::uint64_t>(size))
@@ -44,8 +45,11 @@ SliceSet::SliceSet(const std::vector<std::filesystem::path>& stacks, std::int64_
   Fingerprint print;
   print.number(size);
   std::size_t next = 0;
-  for (StackReader& reader : readers) {
+  for (const auto& path : stacks) {
+    StackReader reader(path);
     const StackInfo& info = reader.info();
+    if (is_grey(info) < grey || info.height * info.width != per_slice || info.count > count - next)
+      fail(ErrorKind::input, "the stack changed while it was read", path.string());
     for (std::uint64_t i = 0; i < info.count; ++i, ++next) {
       if (grey) {
         reader.read(i, 1, grey_.data() + next * per_slice);

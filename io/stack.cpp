@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint64_t block_bytes = uint64_t{32} << 20;  // read at a time when all slices are visited
 
-std::string find_images(const hdf5::File& file) {
+std::string find_images(const ForeignFile& file) {
   for (const char* name : {"images", "image", "data", "slices", "reconstruction_rss", "reconstruction_esc"})
     if (file.exists(name) && !file.is_group(name)) return name;
   fail(ErrorKind::input,
@@ -17,22 +17,22 @@ std::string find_images(const hdf5::File& file) {
        file.path().string(), "name it with --dataset");
 }
 
-std::string text_attribute(const hdf5::File& file, const std::string& dataset, const std::string& name) {
+std::string text_attribute(const ForeignFile& file, const std::string& dataset, const std::string& name) {
   for (const std::string& object : {dataset, std::string("/")})
     if (file.has_attribute(object, name)) return file.text(object, name);
   return {};
 }
 
 // Of strings or of numbers.
-std::vector<std::string> read_names(const hdf5::File& file, const std::string& object) {
-  const hdf5::Dataset dataset = file.dataset(object);
+std::vector<std::string> read_names(const ForeignFile& file, const std::string& object) {
+  const ForeignDataset dataset = file.dataset(object);
   if (!dataset.type()) return dataset.read_strings();
   std::vector<std::string> names;
   for (const int64_t number : dataset.read<int64_t>()) names.push_back(std::to_string(number));
   return names;
 }
 
-std::vector<int32_t> read_index(const hdf5::File& file, const std::string& object) {
+std::vector<int32_t> read_index(const ForeignFile& file, const std::string& object) {
   std::vector<int32_t> index;
   for (const int64_t number : file.read<int64_t>(object))
     index.push_back(saturate<int32_t>(static_cast<double>(number)));
@@ -42,9 +42,9 @@ std::vector<int32_t> read_index(const hdf5::File& file, const std::string& objec
 }  // namespace
 
 StackReader::StackReader(const std::filesystem::path& path, const std::string& dataset, uint64_t most_bytes)
-    : StackReader(hdf5::File::open(path, most_bytes), dataset) {}
+    : StackReader(ForeignFile::open(path, most_bytes), dataset) {}
 
-StackReader::StackReader(hdf5::File file, const std::string& dataset) : file_(std::move(file)) {
+StackReader::StackReader(ForeignFile file, const std::string& dataset) : file_(std::move(file)) {
   info_.dataset = dataset.empty() ? find_images(file_) : dataset;
   images_ = file_.dataset(info_.dataset);
   describe();
@@ -179,32 +179,34 @@ void StackWriter::describe(const StackInfo& info) {
 }
 
 std::vector<std::string> StackWriter::copy_extras(const StackReader& source) {
-  const hdf5::File& from = source.file();
+  const ForeignFile& from = source.file();
   std::vector<std::string> left_out;
   const auto plain = [](const std::string& name) {
     return name.substr(std::min(name.find_first_not_of('/'), name.size()));
   };
-  constexpr int most_groups = 1000;  // a hard link may lead back up, and must not be followed for ever
+  constexpr int most_groups = 1000,
+                most_levels = 32;  // a hard link may lead back up, and must not be followed for ever
   int groups = 0;
   const auto copy = [&](const auto& self, const std::string& group) -> void {
-    if (++groups > most_groups) fail(ErrorKind::input, "too many groups, or groups in a circle", from.path().string());
+    if (++groups > most_groups || std::ranges::count(group, '/') >= most_levels)
+      fail(ErrorKind::input, "too many groups, or groups in a circle", from.path().string());
     for (const std::string& member : from.members(group.empty() ? "/" : group)) {
       const std::string name = group.empty() ? member : group + "/" + member;
       if (name == plain(source.info().dataset)) {
-        if (arrays_.contains("images")) file_.copy_attributes(from, name, "images");
+        if (arrays_.contains("images")) copy_attributes(from, name, file_, "images");
         continue;
       }
       if (from.is_group(name)) {
         if (!file_.exists(name)) file_.create_group(name);
-        file_.copy_attributes(from, name);
+        copy_attributes(from, name, file_, name);
         self(self, name);
-      } else if (!file_.exists(name) && (!from.exists(name) || !file_.copy_dataset(from, name))) {
+      } else if (!file_.exists(name) && (!from.exists(name) || !copy_dataset(from, name, file_))) {
         left_out.push_back(name);
       }
     }
   };
   copy(copy, "");
-  file_.copy_attributes(from, "/");
+  copy_attributes(from, "/", file_, "/");
   return left_out;
 }
 

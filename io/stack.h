@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/atomic_file.h"
+#include "io/foreign_file.h"
 #include "io/hdf5.h"
 #include "io/intensity.h"
 
@@ -31,7 +32,7 @@ class StackReader {
   explicit StackReader(const std::filesystem::path& path, const std::string& dataset = "",
                        uint64_t most_bytes = uint64_t{16} << 30);
   const StackInfo& info() const { return info_; }
-  const hdf5::File& file() const { return file_; }
+  const ForeignFile& file() const { return file_; }
   uint64_t slice_bytes() const { return info_.height * info_.width * bytes_of(info_.type); }
 
   // Slices [first, first + count) as stored. A NaN or infinite pixel is an input error that names its slice.
@@ -48,12 +49,12 @@ class StackReader {
   std::optional<StackReader> companion(const std::string& name);
 
  private:
-  StackReader(hdf5::File file, const std::string& dataset);
+  StackReader(ForeignFile file, const std::string& dataset);
   void describe();
   std::string where() const;
 
-  hdf5::File file_;
-  std::optional<hdf5::Dataset> images_;
+  ForeignFile file_;
+  std::optional<ForeignDataset> images_;
   StackInfo info_;
   std::map<std::string, Range> ranges_;  // per subject
   std::vector<char> buffer_;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/error.h"
-#include "io/hdf5.h"
+#include "io/foreign_file.h"
 
 namespace ipa {
 namespace {
@@ -31,7 +31,7 @@ constexpr std::array<Convolution, kVggConvolutions> convolutions() {
 constexpr std::string_view kHint = "get the file of Keras by scripts/get-vgg19, or train with --set loss.style=0";
 
 struct VggFile {
-  hdf5::File file;
+  ForeignFile file;
   std::string root;
 
   std::string find(const std::string& layer, std::string_view old_name, std::string_view new_name) const {
@@ -43,7 +43,7 @@ struct VggFile {
   }
 
   std::vector<float> read(const std::string& name, const hdf5::Shape& shape) const {
-    const hdf5::Dataset dataset = file.dataset(name);
+    const ForeignDataset dataset = file.dataset(name);
     if (dataset.shape() != shape || dataset.type() != NumberType::f32) {
       std::string found, wanted;
       for (uint64_t n : dataset.shape()) found += fmt::format("{}{}", found.empty() ? "" : "x", n);
@@ -71,7 +71,7 @@ std::vector<float> to_pytorch(const std::vector<float>& kernel, int64_t in, int6
 WeightMap read_vgg19(const std::filesystem::path& path, int layers) {
   require(layers >= 1 && layers <= kVggConvolutions, "read_vgg19: 1 to 16 layers");
   if (!std::filesystem::exists(path)) fail(ErrorKind::io, "no file of VGG-19 weights", path.string(), kHint);
-  VggFile vgg{hdf5::File::open(path), "/"};
+  VggFile vgg{ForeignFile::open(path), "/"};
   if (vgg.file.is_group("/model_weights")) vgg.root = "/model_weights/";
   WeightMap weights;
   for (int i = 0; i < layers; ++i) {

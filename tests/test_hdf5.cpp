@@ -245,32 +245,3 @@ TEST_CASE("a full disk is an I/O error", "[io]") {
   ::setrlimit(RLIMIT_FSIZE, &before);
   CHECK(code == 4);
 }
-
-TEST_CASE("copies keep values, types, text and attributes", "[io]") {
-  TemporaryFolder folder;
-  REQUIRE(python(folder.path, R"(
-import h5py, numpy as np
-f = h5py.File('in.h5', 'w')
-f['slices'] = np.arange(24, dtype='>i2').reshape(4, 3, 2)
-f['slices'].attrs['unit'] = 'T1'
-f['names'] = ['x', 'yz']
-f['odd'] = np.zeros(2, [('a', 'f4')])
-f.attrs['version'] = np.int64(1 << 60)
-f.attrs['who'] = np.bytes_(b'me')
-)"));
-  const h5::File in = h5::File::open(folder / "in.h5");
-  h5::File out = h5::File::create(folder / "out.h5");
-  CHECK(out.copy_dataset(in, "slices"));
-  CHECK(out.copy_dataset(in, "names"));
-  CHECK_FALSE(out.copy_dataset(in, "odd"));
-  out.copy_attributes(in, "/");
-  out.close();
-  CHECK(python(folder.path, R"(
-import h5py, numpy as np
-f = h5py.File('out.h5')
-assert (f['slices'][:] == np.arange(24).reshape(4, 3, 2)).all() and f['slices'].dtype == 'i2' and f['slices'].chunks == (1, 3, 2)
-assert f['slices'].attrs['unit'] in ('T1', b'T1')
-assert list(f['names'].asstr()) == ['x', 'yz'] and 'odd' not in f
-assert f.attrs['version'] == 1 << 60 and f.attrs['version'].dtype == 'i8' and f.attrs['who'] in ('me', b'me')
-)"));
-}
