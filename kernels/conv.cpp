@@ -4,6 +4,7 @@
 #include "kernels/conv_gemm.h"
 #include "kernels/winograd.h"
 #include "kernels/winograd_taps.h"
+#include "kernels/winograd_wgrad.h"
 
 namespace ipa {
 namespace {
@@ -20,8 +21,8 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const C
         require_f32(dtype);
         if (winograd::is_faster(ConvPass::forward, g)) return winograd::prepare_conv(g, bias, a);
         if (winograd_taps::is_faster(g)) return winograd_taps::prepare_conv(g, bias, a);
-        return gemm::is_faster(ConvPass::forward, g) ? gemm::prepare_conv(g, bias, a)
-                                                     : onednn::prepare_conv(g, bias, a);
+        if (gemm::is_faster(ConvPass::forward, g)) return gemm::prepare_conv(g, bias, a);
+        return onednn::prepare_conv(g, bias, a);
       },
       [&] { return cuda::prepare_conv(g, dtype, bias, a); }, conv_workspace_limit);
 }
@@ -33,7 +34,8 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const Con
         require_f32(dtype);
         if (winograd::is_faster(ConvPass::dgrad, g)) return winograd::prepare_conv_dgrad(g);
         if (winograd_taps::is_faster(g)) return winograd_taps::prepare_conv_dgrad(g);
-        return gemm::is_faster(ConvPass::dgrad, g) ? gemm::prepare_conv_dgrad(g) : onednn::prepare_conv_dgrad(g);
+        if (gemm::is_faster(ConvPass::dgrad, g)) return gemm::prepare_conv_dgrad(g);
+        return onednn::prepare_conv_dgrad(g);
       },
       [&] { return cuda::prepare_conv_dgrad(g, dtype); }, conv_workspace_limit);
 }
@@ -43,7 +45,8 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const Con
       device,
       [&] {
         require_f32(dtype);
-        return gemm::is_faster(ConvPass::wgrad, g) ? gemm::prepare_conv_wgrad(g) : onednn::prepare_conv_wgrad(g);
+        if (winograd::wgrad_is_faster(g)) return winograd::prepare_conv_wgrad(g);
+        return gemm::prepare_conv_wgrad(g);  // not oneDNN's, whose bits depend on the number of threads
       },
       [&] { return cuda::prepare_conv_wgrad(g, dtype); }, conv_workspace_limit);
 }

@@ -48,7 +48,7 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const C
                                                           Activation a);
 // run(stream, dx, dy, w, workspace)
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const ConvGeometry& g, DType dtype);
-// run(stream, dw, x, dy, workspace)
+// run(stream, dw, x, dy, workspace). On the CPU the same bits on any number of threads.
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const ConvGeometry& g, DType dtype);
 
 // The backends. The order of sums of oneDNN's weight gradient, and so its last bits, depend on the number of OpenMP
