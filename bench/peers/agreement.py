@@ -65,10 +65,11 @@ def ours(work, arguments, images, mask):
     """-> weights by name, the generator's output, metrics of each step."""
     write_stack(work / "slices.h5", images)
     write_stack(work / "corrupted.h5", networks.batch(images, mask)[0])
-    write_vgg(work / "vgg.h5", networks.vgg())
+    write_vgg(work / "vgg.h5", networks.vgg(arguments.style_layers))
     with h5py.File(work / "masks.h5", "w") as file:
         file["masks"] = mask.to(torch.uint8).numpy()[None]
     settings = {
+        "loss.style_layers": arguments.style_layers,
         "net.width": arguments.width,
         "net.disc_width": arguments.disc_width,
         "net.bn_momentum": MOMENTUM,
@@ -125,7 +126,7 @@ class Peer:
         if self.arguments.task != "step":
             output = self.output(mode, self.gan(dtype).generator, y).double()
         if self.arguments.task != "inference" and mode in peer.MODES:
-            step = peer.training_step(self.gan(dtype), networks.vgg().to(dtype), mode)
+            step = peer.training_step(self.gan(dtype), networks.vgg(self.arguments.style_layers).to(dtype), mode)
             metrics = [{name: value.item() for name, value in step(y, x, holes).items()} for _ in range(STEPS)]
         return output, metrics
 
@@ -155,6 +156,7 @@ def main():
     options = serve.parser(__doc__)
     options.add_argument("--ipamedgan", type=pathlib.Path, required=True)
     options.add_argument("--modes", default="eager", help="those of peer.py, and onnxruntime, with commas")
+    options.add_argument("--style-layers", type=int, default=networks.STYLE_LAYERS, help="of VGG-19")
     options.add_argument("--task", choices=["inference", "step"], help="only this")
     arguments = options.parse_args()
     torch.set_num_threads(arguments.threads)

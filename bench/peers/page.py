@@ -95,7 +95,8 @@ def agreement(results):
     head = """## Do they compute the same?
 
 From weights that ipamedgan trained for two steps and exported: the generator's output, and three steps from there on one
-batch (`bench/peers/agreement.py`). Relative distances from PyTorch in double; of a step's metrics the worst.
+batch, two slices of 128x128 at most (`bench/peers/agreement.py`). Relative distances from PyTorch in double; of a step's
+metrics the worst.
 """
     return [head, *table(["", "what", "worst", "distance", "allowed", "agrees"], rows)]
 
