@@ -2,6 +2,7 @@
 
 Environment: IPAMEDGAN the program, IPA_RELIABILITY the folder of fault_shim and checkpoint_tool, IPA_SOAK_FACTOR what to
 multiply the counts by (1 in CI), IPA_SOAK_SEED another seed per round, IPA_SOAK_COUNTS a file that collects what was done."""
+import functools
 import os
 import pathlib
 import subprocess
@@ -10,9 +11,12 @@ import sys
 import numpy as np
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "cli"))
-from conftest import BINARY, Outcome, head_slices, leftovers, make_masks, make_stack, make_volume, refuse, run, succeed  # noqa: F401
+import conftest
+from conftest import BINARY, Outcome, head_slices, leftovers, make_masks, make_stack, make_volume  # noqa: F401
 from test_train import content, metrics  # noqa: F401
 
+# Where a soak runs beside other work, only what hangs may run out of time.
+run, succeed, refuse = (functools.partial(f, timeout=1800) for f in (conftest.run, conftest.succeed, conftest.refuse))
 FACTOR = int(os.environ.get("IPA_SOAK_FACTOR", "1"))
 SEED = int(os.environ.get("IPA_SOAK_SEED", "0"))
 TOOLS = pathlib.Path(os.environ["IPA_RELIABILITY"])
@@ -83,7 +87,7 @@ class Faults:
         self.log.unlink(missing_ok=True)
         environment = {**os.environ, "LD_PRELOAD": str(SHIM), "IPA_FAULT_UNDER": f"{self.under}", "IPA_FAULT_LOG": str(self.log),
                        "IPA_FAULT": f"{call} {n} {action}", "GOMP_SPINCOUNT": "1000"}
-        done = subprocess.run([self.program, *map(str, command)], capture_output=True, text=True, timeout=300, env=environment)
+        done = subprocess.run([self.program, *map(str, command)], capture_output=True, text=True, timeout=1800, env=environment)
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         faults = [line.split(" ", 2)[2] for line in lines if line.startswith("FAULT ")]
         if faults:

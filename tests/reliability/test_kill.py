@@ -36,7 +36,7 @@ def test_killed_again_and_again(tmp_path):
     assert before > 0
     goal = before + 2
     succeed(*train(data, tmp_path / "r", goal))
-    succeed(*train(data, tmp_path / "whole", goal), timeout=3600)
+    succeed(*train(data, tmp_path / "whole", goal), timeout=7200)
     same_run(tmp_path / "r", tmp_path / "whole", goal)
     count("steps of killed runs compared with a run never killed", goal)
 
