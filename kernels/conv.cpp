@@ -2,6 +2,7 @@
 
 #include "engine/on_device.h"
 #include "kernels/winograd.h"
+#include "kernels/winograd_wgrad.h"
 
 namespace ipa {
 namespace {
@@ -38,6 +39,7 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const Con
       device,
       [&] {
         require_f32(dtype);
+        if (winograd::wgrad_is_faster(g)) return winograd::prepare_conv_wgrad(g);
         return onednn::prepare_conv_wgrad(g);
       },
       [&] { return cuda::prepare_conv_wgrad(g, dtype); }, conv_workspace_limit);

@@ -48,8 +48,11 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const C
                                                           Activation a);
 // run(stream, dx, dy, w, workspace)
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const ConvGeometry& g, DType dtype);
-// run(stream, dw, x, dy, workspace). The order of its sums, and so its last bits, depend on the number of OpenMP
-// threads at the time of preparation; for one number they are the same in every run.
+// run(stream, dw, x, dy, workspace). On the CPU our Winograd, which takes 3x3 kernels with stride, padding and dilation
+// 1 and at least two channels of x (winograd_wgrad.h), gives the same bits on any number of threads. All others are
+// oneDNN's, in our networks those of 1x1, 2x2 and 4x4 kernels and of 3x3 on the one-channel image: the order of their
+// sums, and so their last bits, depend on the number of OpenMP threads at the time of preparation; for one number they
+// are the same in every run.
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const ConvGeometry& g, DType dtype);
 
 // The backends.

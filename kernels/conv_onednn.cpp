@@ -4,7 +4,7 @@
 // (AVX2, one core of a Zen 4, peak 110 GFLOP/s; NHWC / blocked with reorders):
 //   forward  8->17 @256: 60/50, 32->32: 77/77, 64->64 @128: 63/85, 128->17: 32/54, VGG 64->64 @256: 56/80
 //   dgrad   17->26 @256: 57/44, 51->32: 41/60, 64->64 @128: 61/85, 128->17: 89/57, VGG 64->64 @256: 62/80
-//   wgrad    8->17 @256: 32/44, 51->32: 16/53, 64->64 @128: 44/65, 2->64 4x4 s2: 46/15
+//   wgrad    8->17 @256: 32/44, 51->32: 16/53, 64->64 @128: 44/65, 2->64 4x4 s2: 46/15 (3x3 is our Winograd's today)
 //   1x1: NHWC in all three; the reorders cost as much as the work
 // The rules below follow from that. They look at nothing but the shape, so that a run repeats bit by bit.
 #include <algorithm>

@@ -23,6 +23,18 @@ struct Workspace {
 
 }  // namespace
 
+// Read off `bench_conv --networks --filter wgrad` for widths 8, 16 and 32 at 256^2 and 128^2, batch 1, 4 and, of width
+// 32, 8 (AVX-512, 2 cores of a Zen 4; times as fast as the better of oneDNN's two layouts, reorders included; least,
+// median and most of so many shapes):
+//   channels of x   tiles of 4x4     shapes
+//   1               1024 to 32768    14       0.4, 0.6, 1.1
+//   2 to 4          256 to 16384     16       0.9, 1.7, 5.9
+//   8 to 26         256 and more     83       1.2, 2.3, 7.7
+//   32 to 512       256 and more     141      1.5, 2.8, 5.2
+//   8 to 512        64 to 128        65       0.7, 2.7, 3.4: below 1.2 in three of less than 0.11 ms
+//   17 to 512       4 to 32          45       1.4, 2.5, 3.1
+bool wgrad_is_faster(const ConvGeometry& g) { return supports(g) && g.x.c > 1; }
+
 PreparedConv<WgradOperands> prepare_wgrad(const ConvGeometry& g, const WgradOptions& options) {
   require(supports(g), "winograd: not this convolution");
   const WinogradShape s{g.x.n, g.x.h, g.x.w, g.x.c, g.y.c};
