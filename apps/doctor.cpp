@@ -165,7 +165,7 @@ void run(const Common& common) {
   findings.insert(findings.begin() + 2, look_at_memory(memory, device));
   for (const Library& library : libraries()) findings.push_back({library.name, library.version});
   findings.push_back(look_at_hdf5());
-  const MpiPlugin mpi = load_mpi_plugin();
+  const MpiPlugin mpi = load_mpi_plugin(IPA_VERSION);
   findings.push_back({"MPI", mpi.begin ? mpi.library : "not used, processes sum over TCP: " + mpi.problem});
   findings.push_back(look_at_vgg19());
   findings.push_back(look_at_cache(on_gpu));

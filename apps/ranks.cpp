@@ -44,7 +44,7 @@ Ranks::Ranks(const std::optional<LaunchPlace>& place, const std::string& fingerp
   RendezvousOptions options;
   if (!device.is_cpu()) options.stall = stall_on_device;
   if (place->launcher == open_mpi && device.is_cpu() && !std::getenv("MASTER_ADDR"))
-    if (const MpiPlugin plugin = load_mpi_plugin(); plugin.begin) mpi_ = plugin.begin();
+    if (const MpiPlugin plugin = load_mpi_plugin(IPA_VERSION); plugin.begin) mpi_ = plugin.begin();
   group_ = std::make_unique<RankGroup>(mpi_ ? mpi_->place() : *place, fingerprint, options);
   comm_ = mpi_ ? mpi_->comm(*group_) : make_comm(*group_, device);
   rest();

@@ -3,13 +3,12 @@
 #include <dlfcn.h>
 
 #include <filesystem>
-#include <string_view>
 
 namespace fs = std::filesystem;
 
 namespace ipa {
 
-MpiPlugin load_mpi_plugin() {
+MpiPlugin load_mpi_plugin(std::string_view version) {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   const fs::path file = program.parent_path().parent_path() / "lib/ipamedgan/ipamedgan_mpi.so";
@@ -22,8 +21,7 @@ MpiPlugin load_mpi_plugin() {
     return {.problem = why ? why : "cannot load " + file.string()};
   }
   const auto* exports = static_cast<const MpiExports*>(::dlsym(library, mpi_exports_name));
-  if (!exports || std::string_view(exports->version) != IPA_VERSION)
-    return {.problem = "of another version of ipamedgan: " + file.string()};
+  if (!exports || exports->version != version) return {.problem = "of another version of ipamedgan: " + file.string()};
   return {.library = exports->library(), .begin = exports->begin};
 }
 

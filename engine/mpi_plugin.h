@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "engine/comm.h"
 #include "engine/rendezvous.h"
@@ -24,7 +25,7 @@ struct MpiPlugin {
   std::unique_ptr<MpiRanks> (*begin)() = nullptr;
 };
 
-MpiPlugin load_mpi_plugin();
+MpiPlugin load_mpi_plugin(std::string_view version);  // of this program, whose plug-in it must be
 
 // What the plug-in exports, under the name below.
 struct MpiExports {

@@ -19,6 +19,11 @@ constexpr Milliseconds patience{5000};  // with a connection that does not say w
 
 double seconds(Milliseconds t) { return static_cast<double>(t.count()) / 1000; }
 
+const char* hint_for(ErrorKind kind) {
+  return kind == ErrorKind::usage ? "start all ranks with one command"
+                                  : "see whether all were started and reach that address";
+}
+
 struct Hello {
   int rank = 0, size = 0;
   std::string host, fingerprint;
@@ -133,7 +138,7 @@ class Server {
         link.reset();
       }
     }
-    fail(kind, text, {}, kind == ErrorKind::usage ? "start all ranks with one command" : "");
+    fail(kind, text, {}, hint_for(kind));
   }
 
   std::string missing(Milliseconds arrival) const {
@@ -189,7 +194,9 @@ Meeting meet_as_client(const LaunchPlace& place, const std::string& fingerprint,
   if (messages[0].type == refused) {
     const std::uint64_t kind = r.number();
     const std::string text = r.text(4096);
-    fail(kind == static_cast<std::uint64_t>(ErrorKind::usage) ? ErrorKind::usage : ErrorKind::device, text);
+    const bool usage = kind == static_cast<std::uint64_t>(ErrorKind::usage);
+    fail(usage ? ErrorKind::usage : ErrorKind::device, text, {},
+         hint_for(usage ? ErrorKind::usage : ErrorKind::device));
   }
   Meeting m;
   m.token = r.number();
