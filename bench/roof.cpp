@@ -47,7 +47,8 @@ double multiply_add_rate() {
   const double seconds = seconds_of([&] {
 #pragma omp parallel for schedule(static)
     for (int t = 0; t < threads; ++t) {
-      Vector sum[chains] = {};
+      Vector sum[chains];  // of different numbers: equal chains would be computed once
+      for (int c = 0; c < chains; ++c) sum[c] = Vector{} + static_cast<float>(t + c);
       const Vector factor = Vector{} + 0.999f, term = Vector{} + 0.5f;
       for (std::int64_t r = 0; r < rounds; ++r)
         for (int c = 0; c < chains; ++c) sum[c] = sum[c] * factor + term;
