@@ -60,7 +60,7 @@ class Blocks {
  public:
   explicit Blocks(const WinogradShape& s)
       : grid_(s),
-        chunks_(divide_up(grid_.tiles, larger(96, 4 * mebi / (planes * (s.in + s.out))))),
+        chunks_(divide_up(grid_.tiles, larger(96, 8 * mebi / (planes * (s.in + s.out))))),
         chunk_(divide_up(grid_.tiles, chunks_)),
         x_(chunk_, s.in),
         dy_(chunk_, s.out),

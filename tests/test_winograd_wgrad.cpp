@@ -80,7 +80,7 @@ class Gradient {
 Array run(const Case& c, const Inputs& in) { return Gradient(c, in).run(); }
 
 const Case many_tiles{{2, 37, 161, 9}, 12, {}, 3};  // work divided by ranges of tiles: 820 of them
-const Case many_weights{{6, 27, 25, 131}, 117};      // by blocks of weights, in three chunks of 98 tiles
+const Case many_weights{{6, 27, 25, 131}, 117};      // by blocks of weights, in two chunks of 147 tiles
 
 }  // namespace
 
