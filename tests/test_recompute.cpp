@@ -37,7 +37,7 @@ struct Network {
   Value x, loss;
 
   Network() {
-    x = graph.input("x", {{2, 32, 32, 6}});
+    x = graph.input("x", {{2, 64, 64, 6}});
     const Value f1 = conv_bn(x, 4), f2 = conv_bn(f1, 6), f3 = conv_bn(f2, 8);
     const Pooled block = multires_tail_pooled(f1, f2, f3, convolved(x, 18, 1), norm(18), norm(18), norm(18));
     Value v = block.y;

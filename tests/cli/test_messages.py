@@ -199,8 +199,12 @@ def test_the_guide_has_the_messages_word_for_word(seen):
     table = GUIDE.read_text(encoding="utf-8").split("## Troubleshooting")[1]
     wanted = [m for row in re.findall(r"^\| (`.*?) \|", table, re.M) for m in re.findall(r"`([^`]+)`", row)]
     assert len(wanted) > 20
+    # Those of the process that reads foreign files: tests/test_foreign_file.cpp and tests/reliability.
+    elsewhere = ("it crashes the HDF5 library", "reading it took more than", "reading it takes more than N MiB of memory")
     never = []
     for words in wanted:
+        if words in elsewhere:
+            continue
         pattern = re.sub(r"\b(N|M|HOST|KEYS)\b|\\\.\\\.\\\.|\d+", ".+?", re.escape(words))
         if not any(re.search(pattern, message) for message in seen):
             never.append(words)
