@@ -110,7 +110,7 @@ void print(const TrainPlan& p) {
                    p.held_out > 0 ? fmt::format("{} of {} held-out slices to validate with", grouped(p.validated),
                                                 grouped(p.held_out))
                                   : "no validation, no change map without --val"));
-  line("runs on", describe(p.device) + (p.device.is_cpu() ? fmt::format(", {} threads", omp_get_max_threads()) : "") +
+  line("runs on", describe(p.device) + (p.device.is_cpu() ? ", " + counted(omp_get_max_threads(), "thread") : "") +
                       (p.processes > 1 ? fmt::format(", in each of {} processes", p.processes) : ""));
   for (const NetworkSummary& n : describe_networks(s))
     if (n.name != "multires_unet" && (n.name != "vgg19" || s.loss.style > 0))

@@ -42,7 +42,9 @@ struct ForeignState {
 namespace {
 
 constexpr uint64_t block_bytes = uint64_t{32} << 20;  // fetched at a time, if that is a row or more
-constexpr uint64_t most_rank = 32;                    // HDF5's
+// A child's memory goes by what is there: HDF5 believes the lengths of texts, which a small file may set to gigabytes.
+constexpr uint64_t least_memory = uint64_t{1} << 30, memory_per_byte = 16;
+constexpr uint64_t most_rank = 32;  // HDF5's
 constexpr uint64_t number_types = 10;
 
 uint64_t bytes_of_row(const hdf5::Shape& shape, NumberType type) {
@@ -110,7 +112,11 @@ ForeignFile::ForeignFile(const std::filesystem::path& path, uint64_t most_bytes,
 }
 
 ForeignFile ForeignFile::open(const std::filesystem::path& path, uint64_t most_bytes, const ForeignLimits& limits) {
-  return {path, most_bytes, start_foreign_reader(path, limits)};
+  std::error_code no_size;
+  const uint64_t size = std::filesystem::file_size(path, no_size);
+  ForeignLimits own = limits;
+  if (!no_size) own.memory = std::min(limits.memory, least_memory + memory_per_byte * std::min(size, limits.memory));
+  return {path, most_bytes, start_foreign_reader(path, own)};
 }
 
 const std::filesystem::path& ForeignFile::path() const { return state_->path; }

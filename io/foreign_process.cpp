@@ -124,6 +124,8 @@ int serve(uint64_t memory) {
     answer_head.bytes = bytes.size();
     if (!send(&answer_head, sizeof answer_head) || !send(bytes.data(), bytes.size())) break;
     if (!std::exchange(opened, true)) limit(RLIMIT_NOFILE, 0);  // the one file is open
+    allow_processor(head.seconds);
+    reader->read_ahead();
   }
   return 0;
 }

@@ -18,7 +18,7 @@
 namespace ipa {
 
 struct ForeignLimits {
-  uint64_t memory = uint64_t{4} << 30;  // bytes beside the program itself; one chunk or row has half of it
+  uint64_t memory = uint64_t{4} << 30;  // bytes beside the program itself; a small file gets less, one chunk half
   std::chrono::seconds processor{6};    // per question, and 1 s more for each 16 MiB asked for
   std::chrono::seconds silence{300};    // without an answer, as when a file system is stuck
 };
@@ -44,6 +44,8 @@ class ForeignReader {
   // which it must fill. Throws ipa::Error: the reader's own, or ErrorKind::input where it died, hung or talked
   // nonsense, upon which it answers no more.
   virtual std::string ask(const std::string& request, std::span<char> rows) = 0;
+  // Between questions: reads what will be asked for next where slices are asked for one behind another.
+  virtual void read_ahead() {}
   virtual int process() const { return 0; }  // of the child
 };
 

@@ -1,5 +1,7 @@
 // The side that answers: the only code that lets HDF5 parse a foreign file.
+#include <algorithm>
 #include <map>
+#include <utility>
 
 #include "engine/error.h"
 #include "io/foreign_reader.h"
@@ -10,6 +12,7 @@ namespace ipa {
 namespace {
 
 constexpr size_t most_open_datasets = 64;
+constexpr uint64_t most_ahead = uint64_t{64} << 20;
 constexpr uint64_t no_number = 10;  // behind the last NumberType
 
 uint64_t code_of(std::optional<NumberType> type) { return type ? static_cast<uint64_t>(*type) : no_number; }
@@ -27,6 +30,7 @@ class ReaderHere : public ForeignReader {
     }
     require(file_.has_value(), "a foreign file must be opened first");
     const std::string object = request.text();
+    if (question != Question::rows) in_turn_ = false;
     switch (question) {
       case Question::open:
         break;
@@ -59,13 +63,15 @@ class ReaderHere : public ForeignReader {
         break;
       }
       case Question::rows: {
-        const uint64_t first = request.number(), count = request.number(), type = request.number(no_number - 1);
-        const hdf5::Dataset& from = dataset(object);
-        const uint64_t all = from.shape().empty() ? 1 : from.shape()[0], each = bytes_of(static_cast<NumberType>(type));
-        require(first <= all && count <= all - first, "foreign rows out of range");
-        require(all == 0 || hdf5::elements(from.shape()) / all * count * each == rows.size(), "foreign rows: size");
-        from.read_rows(first, count, static_cast<NumberType>(type), rows.data());
-        break;
+        Rows wanted{object, request.number(), request.number(), static_cast<NumberType>(request.number(no_number - 1))};
+        if (wanted == ahead_ && rows.size() == ahead_bytes_.size())
+          std::copy(ahead_bytes_.begin(), ahead_bytes_.end(), rows.begin());
+        else
+          read(wanted, rows);
+        ahead_.reset();
+        in_turn_ = asked_ && wanted.follows(*asked_);
+        asked_ = std::move(wanted);
+        return {};
       }
       case Question::strings:
         answer.put(dataset(object).read_strings());
@@ -74,7 +80,40 @@ class ReaderHere : public ForeignReader {
     return answer.bytes();
   }
 
+  void read_ahead() override {
+    if (!std::exchange(in_turn_, false)) return;
+    try {
+      const hdf5::Shape& shape = dataset(asked_->object).shape();
+      Rows next = *asked_;
+      next.first += next.count;
+      next.count = std::min(next.count, shape[0] - next.first);
+      const uint64_t bytes = hdf5::elements(shape) / shape[0] * next.count * bytes_of(next.type);
+      if (bytes == 0 || bytes > most_ahead) return;
+      ahead_bytes_.resize(bytes);
+      read(next, ahead_bytes_);
+      ahead_ = std::move(next);
+    } catch (const std::exception&) {  // to be said when it is asked for
+    }
+  }
+
  private:
+  struct Rows {
+    std::string object;
+    uint64_t first, count;
+    NumberType type;
+    bool operator==(const Rows&) const = default;
+    bool follows(const Rows& r) const { return object == r.object && type == r.type && first == r.first + r.count; }
+  };
+
+  void read(const Rows& rows, std::span<char> out) {
+    const hdf5::Dataset& from = dataset(rows.object);
+    const uint64_t all = from.shape().empty() ? 1 : from.shape()[0];
+    require(rows.first <= all && rows.count <= all - rows.first, "foreign rows out of range");
+    require(all == 0 || hdf5::elements(from.shape()) / all * rows.count * bytes_of(rows.type) == out.size(),
+            "foreign rows: size");
+    from.read_rows(rows.first, rows.count, rows.type, out.data());
+  }
+
   // Opening one visits all its chunks, so it stays open for the reads that follow.
   const hdf5::Dataset& dataset(const std::string& object) {
     if (const auto known = datasets_.find(object); known != datasets_.end()) return known->second;
@@ -85,6 +124,9 @@ class ReaderHere : public ForeignReader {
   ForeignLimits limits_;
   std::optional<hdf5::File> file_;
   std::map<std::string, hdf5::Dataset> datasets_;
+  std::optional<Rows> asked_, ahead_;  // the last ones asked for; those that lie in ahead_bytes_
+  bool in_turn_ = false;               // asked_ followed those before
+  std::vector<char> ahead_bytes_;
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ SEED = int(os.environ.get("IPA_SOAK_SEED", "0"))
 PROCESSES = 2
 MOST_SECONDS = 10  # of processor time; a hang without any is ended after MOST_WAIT, however busy the machine
 MOST_WAIT = 600
-MOST_MEMORY = 512 << 20  # resident; the files have kilobytes
+MOST_MEMORY = 1152 << 20  # resident: what a child may take for files of kilobytes, and the program
 
 
 class Ended:

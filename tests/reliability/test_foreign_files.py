@@ -221,6 +221,23 @@ def test_a_bomb_takes_a_slice_of_memory_at_a_time(tmp_path):
     assert ended.memory < 384 << 20  # the slice, as numbers too, and the program
 
 
+@pytest.mark.parametrize("length", [9, 1 << 20, 1 << 29, (1 << 31) - 1, (1 << 32) - 1])
+def test_texts_of_forged_length(tmp_path, length):
+    """HDF5 1.10 takes as much memory as a text says it needs: a find of test_mutants.py."""
+    def make(f):
+        f["images"] = head_slices(2)
+        f["subject"] = ["a", "longer"]
+
+    path = hostile(tmp_path / "t.h5", make)
+    data = path.read_bytes()
+    heap = data.index(b"GCOL")
+    said = struct.pack("<IQ", len("longer"), heap)
+    assert data.count(said) == 1
+    path.write_bytes(data.replace(said, struct.pack("<IQ", length, heap)))
+    ended = Ended(["info", path])
+    assert ended.code in (0, 3) and ended.problem() is None, (ended.err, ended.memory)
+
+
 def test_a_chunk_that_is_too_short(tmp_path):
     ended = Ended(["info", hostile(tmp_path / "s.h5", short_chunk)])
     assert ended.code in (0, 3), ended.err
