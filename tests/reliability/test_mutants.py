@@ -159,7 +159,7 @@ def test_weights_of_vgg19(folder, weights):
 
     def train(mutant):
         return ["train", "--run", mutant.with_suffix(".run"), "--train", folder / "train.h5", *TINY, "--steps", 1, "--vgg", mutant,
-                "--set", "loss.style=1"]
+                "--set", "loss.style=1", "--set", f"loss.style_layers={len(shapes)}"]
 
     succeed(*train(path))
     matrix("vgg", path.read_bytes(), 6, train, folder, head=8192)
