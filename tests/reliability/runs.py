@@ -24,7 +24,7 @@ SHIM = TOOLS / "libfault_shim.so"
 CHECKPOINT_TOOL = TOOLS / "checkpoint_tool"
 
 TINY = ["--preset", "demo", "--set", "net.width=4", "--set", "net.disc_width=4", "--set", "data.size=96", "--set", "train.batch=2",
-        "--set", "train.decay=0", "--set", "checkpoint.keep=2", "--threads", "1"]
+        "--set", "train.decay=0", "--set", "checkpoint.keep=2", "--threads", "1", "--device", "cpu"]
 
 
 def random(name):
