@@ -170,7 +170,7 @@ void declare_info(Command& command) {
                     "info --set net.width=16 --set train.batch=4 --memory --json"});
   command.option("FILE", "", arguments->file, "Run folder, checkpoint, stack (HDF5) or volume (.nii, .nii.gz)");
   command.option("--dataset", "PATH", arguments->dataset, "A stack's dataset (default: images, image, data, ...)");
-  command.option("--preset", "NAME", arguments->preset, "paper (default), practical or demo");
+  command.option("--preset", "NAME", arguments->preset, "paper (default), practical, hour or demo");
   command.option("--config", "F.toml", arguments->config, "Settings laid over the preset");
   command.option("--set", "KEY=VALUE", arguments->set, "One setting, laid over both; may be repeated");
   command.flag("--memory", arguments->memory, "The memory plan of a training step and of inference");

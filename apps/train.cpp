@@ -84,7 +84,7 @@ void declare_train(Command& command) {
   command.option("--train", "S.h5[,...]", a->train, "Stacks to train with (see prepare)", Need::required);
   command.option("--val", "V.h5", a->request.val,
                  "Stack of other subjects: keeps the best checkpoint, calibrates the change map");
-  command.option("--preset", "NAME", a->preset, "paper (default), practical or demo");
+  command.option("--preset", "NAME", a->preset, "paper (default), practical, hour or demo");
   command.option("--config", "F.toml", a->config, "Settings laid over the preset");
   command.option("--set", "KEY=VALUE", a->set, "One setting, laid over both; may be repeated");
   command.option("--steps", "N", a->request.stop_at, "Step to stop at (default: train.steps, else train.epochs)");

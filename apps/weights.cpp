@@ -114,7 +114,7 @@ void declare_import(Command& command) {
        "import --weights w.safetensors --run runs/b --set net.width=16 --set net.disc_width=32"});
   command.option("--weights", "W.safetensors", a->weights, "Weights by the names that `export` writes", Need::required);
   command.option("--run", "DIR", a->run, "Folder of the run, made where missing", Need::required);
-  command.option("--preset", "NAME", a->preset, "paper (default), practical or demo");
+  command.option("--preset", "NAME", a->preset, "paper (default), practical, hour or demo");
   command.option("--config", "F.toml", a->config, "Settings laid over the preset");
   command.option("--set", "KEY=VALUE", a->set, "One setting, laid over both; may be repeated");
   command.run([a](const Common& common) { run(*a, common); });

@@ -131,19 +131,18 @@ MaskSet make_masks(MaskKind kind, MaskSplit split, int count, int size, std::uin
   const auto mask = [&](int i) {
     return std::span(set.pixels).subspan(static_cast<std::size_t>(i) * plane.pixels(), plane.pixels());
   };
-  // Mask i takes its numbers from step 1 + attempt, sample i; the targets took step 0.
-  if (kind == MaskKind::square) {
-    for (int i = 0; i < count; ++i) {
-      RandomSequence random(seed, shapes_of(split), 1, static_cast<std::uint32_t>(i));
-      paint_square(plane, random_corner(plane, size / 4, random), size / 4, mask(i));
-    }
-    return set;
-  }
+  const auto is_square = [kind](int i) { return kind == MaskKind::square || (kind == MaskKind::mixed && i % 8 == 7); };
   const std::vector<Target> wanted = targets(split, count, size, seed);
   constexpr std::uint64_t most_attempts = 10000;
   int failed = 0;
 #pragma omp parallel for schedule(dynamic) reduction(+ : failed)
+  // Mask i takes its numbers from step 1 + attempt, sample i; the targets took step 0.
   for (int i = 0; i < count; ++i) {
+    if (is_square(i)) {
+      RandomSequence random(seed, shapes_of(split), 1, static_cast<std::uint32_t>(i));
+      paint_square(plane, random_corner(plane, size / 4, random), size / 4, mask(i));
+      continue;
+    }
     std::vector<std::uint8_t> canvas(plane.pixels());
     bool done = false;
     for (std::uint64_t attempt = 0; !done && attempt < most_attempts; ++attempt) {
@@ -154,6 +153,15 @@ MaskSet make_masks(MaskKind kind, MaskSplit split, int count, int size, std::uin
   }
   require(failed == 0, "make_masks: no shape of the area wanted was found");
   return set;
+}
+
+MaskSet unite(const MaskSet& set, int number) {
+  require(number > 0 && set.count() % static_cast<std::size_t>(number) == 0, "unite: the masks cannot be shared out");
+  const std::size_t pixels = PlaneSize{set.size, set.size}.pixels(), parts = static_cast<std::size_t>(number);
+  MaskSet united{set.size, std::vector<std::uint8_t>(set.pixels.size() / parts)};
+  for (std::size_t i = 0; i < set.pixels.size(); ++i)
+    united.pixels[i / (pixels * parts) * pixels + i % pixels] |= set.pixels[i];
+  return united;
 }
 
 HeadShare share_on_head(std::span<const std::uint8_t> mask, std::span<const std::uint8_t> head) {

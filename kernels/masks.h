@@ -11,7 +11,7 @@
 
 namespace ipa {
 
-enum class MaskKind { square, arbitrary };
+enum class MaskKind { square, arbitrary, mixed };
 enum class MaskSplit { train, test };
 
 struct MaskSet {
@@ -36,10 +36,13 @@ AreaWindow area_window(MaskSplit split, int size);
 int default_mask_count(MaskSplit split);
 
 // square: size/4 x size/4 at uniformly random positions. arbitrary: of every four masks two brush strokes, one Fourier
-// blob and one group of ellipses, their areas spread evenly over the split's window. The same arguments give the same
-// masks; the splits draw from disjoint random sequences. 32 <= size <= 4096, 1 <= count <= 100000, else
-// ErrorKind::usage.
+// blob and one group of ellipses, their areas spread evenly over the split's window. mixed: of every eight masks one
+// square, the others arbitrary. The same arguments give the same masks; the splits draw from disjoint random sequences.
+// 32 <= size <= 4096, 1 <= count <= 100000, else ErrorKind::usage.
 MaskSet make_masks(MaskKind kind, MaskSplit split, int count, int size, std::uint64_t seed);
+
+// Joins each `number` of masks that follow one another to one: more to learn from in a slice.
+MaskSet unite(const MaskSet& set, int number);
 
 // Of a mask, on a picture of which `head` is 1 on the head and 0 elsewhere; of a square, of which only its place is
 // read.

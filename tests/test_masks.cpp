@@ -106,6 +106,22 @@ TEST_CASE("square masks are size/4 wide, anywhere in the slice", "[masks]") {
   CHECK(columns.size() == 49);
 }
 
+TEST_CASE("mixed sets have one square in eight, the others as arbitrary ones", "[masks]") {
+  const auto make = [](MaskKind kind) { return make_masks(kind, MaskSplit::train, 16, 128, 4); };
+  const MaskSet mixed = make(MaskKind::mixed), arbitrary = make(MaskKind::arbitrary), square = make(MaskKind::square);
+  for (std::size_t i = 0; i < mixed.count(); ++i)
+    CHECK(std::ranges::equal(mixed[i], (i % 8 == 7 ? square : arbitrary)[i]));
+}
+
+TEST_CASE("united masks have the holes of those that follow one another", "[masks]") {
+  const MaskSet set = make_masks(MaskKind::arbitrary, MaskSplit::train, 6, 64, 4), united = unite(set, 3);
+  REQUIRE(united.count() == 2);
+  for (std::size_t i = 0; i < united.count(); ++i)
+    for (std::size_t p = 0; p < united[i].size(); ++p)
+      REQUIRE(united[i][p] == std::max({set[3 * i][p], set[3 * i + 1][p], set[3 * i + 2][p]}));
+  CHECK(unite(set, 1).pixels == set.pixels);
+}
+
 TEST_CASE("sizes and counts out of bounds are usage errors", "[masks]") {
   CHECK_THROWS_AS(make_masks(MaskKind::square, MaskSplit::train, 0, 256, 0), Error);
   CHECK_THROWS_AS(make_masks(MaskKind::square, MaskSplit::train, 1, 31, 0), Error);

@@ -47,14 +47,14 @@ def test_commands_and_options(folder):
 
 
 def test_presets_settings_and_choices(folder):
-    assert offered(folder, "ipamedgan train --preset ") == ["demo", "paper", "practical"]
+    assert offered(folder, "ipamedgan train --preset ") == ["demo", "hour", "paper", "practical"]
     assert offered(folder, "ipamedgan info --preset=pr") == ["practical"]
     keys = [k + "=" for k in succeed("info", "--json").json["settings"]]
     assert offered(folder, "ipamedgan train --run r --set ") == keys
     assert offered(folder, "ipamedgan import --set net.w") == ["net.width="]
     assert offered(folder, "ipamedgan train --set net.residual=") == ["true", "false"]
     assert offered(folder, "ipamedgan train --set net.width=") == [] == offered(folder, "ipamedgan train --set net.width=3")
-    assert offered(folder, "ipamedgan masks --kind ") == ["square", "arbitrary"]
+    assert offered(folder, "ipamedgan masks --kind ") == ["square", "arbitrary", "mixed"]
     assert offered(folder, "ipamedgan inpaint --composite m") == ["mask"]
     assert offered(folder, "ipamedgan completion ") == SHELLS
     assert offered(folder, "ipamedgan evaluate --device c") == ["cpu", "cuda"]
@@ -120,7 +120,7 @@ def test_fish_offers_the_same(folder):
                               capture_output=True, check=True, env={**os.environ, "HOME": str(folder)})
         return [w.split("\t")[0] for w in done.stdout.splitlines()]
 
-    assert fish("ipamedgan tr") == ["train"] and set(fish("ipamedgan info --preset ")) == {"demo", "paper", "practical"}
+    assert fish("ipamedgan tr") == ["train"] and set(fish("ipamedgan info --preset ")) == {"demo", "hour", "paper", "practical"}
     assert fish("ipamedgan train --set net.w") == ["net.width="] and fish("ipamedgan train --run r") == ["runs/"]
 
 
