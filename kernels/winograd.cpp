@@ -9,11 +9,6 @@
 namespace ipa::winograd {
 namespace {
 
-bool fused(Activation a) {
-  using Kind = Activation::Kind;
-  return a.kind == Kind::none || a.kind == Kind::relu || a.kind == Kind::leaky_relu;
-}
-
 const float* vector(const Tensor& t, bool wanted, std::int64_t channels) {
   if (!wanted) return nullptr;
   require(t.elements() == channels, "winograd: a vector needs one element per channel");
@@ -82,7 +77,7 @@ bool is_faster(ConvPass pass, const ConvGeometry& g) {
 }
 
 PreparedConv<Operands> prepare(const ConvGeometry& g, const Options& options) {
-  require(supports(g) && fused(options.activation), "winograd: not this convolution");
+  require(supports(g) && is_piecewise_linear(options.activation), "winograd: not this convolution");
   WinogradShape s{g.x.n, g.x.h, g.x.w, g.x.c, g.y.c};
   if (options.backward_data) std::swap(s.in, s.out);
   const WinogradKernels& kernels = IPA_SIMD_PICK(winograd_kernels);
@@ -107,10 +102,10 @@ PreparedConv<Operands> prepare(const ConvGeometry& g, const Options& options) {
 }
 
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a) {
-  auto p = prepare(g, {.output_shift = bias, .activation = fused(a) ? a : no_activation});
+  auto p = prepare(g, {.output_shift = bias, .activation = is_piecewise_linear(a) ? a : no_activation});
   return {[=](Stream& stream, Tensor y, Tensor x, Tensor w, Tensor b, void* workspace) {
             p.run(stream, {.y = y, .x = x, .w = w, .y_shift = b}, workspace);
-            if (!fused(a)) activation_forward(stream, y, y, a);
+            if (!is_piecewise_linear(a)) activation_forward(stream, y, y, a);
           },
           p.workspace_bytes};
 }

@@ -171,10 +171,10 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g,
   return {[=, sums = std::move(sums)](Stream& stream, Tensor y, Tensor x, Tensor w, Tensor b, void* workspace) {
             run(sums, y, x, w,
                 {.bias = bias ? b.f32() : nullptr,
-                 .rectify = gemm::fused(a) && a.kind != Activation::Kind::none,
+                 .rectify = is_piecewise_linear(a) && a.kind != Activation::Kind::none,
                  .slope = a.slope},
                 workspace);
-            if (!gemm::fused(a)) activation_forward(stream, y, y, a);
+            if (!is_piecewise_linear(a)) activation_forward(stream, y, y, a);
           },
           bytes};
 }
