@@ -85,6 +85,25 @@ TEST_CASE("winograd_taps: both strides by every instruction set", "[winograd_tap
     }
 }
 
+TEST_CASE("winograd_taps: what is prepared keeps its instruction set", "[winograd_taps]") {
+  const Problem p{{1, 20, 17, 40}, 135, 2};
+  const Operands o(p);
+  on_each_level([&] {
+    const Array expected = forward(p, o, {}, 0);
+    Slice x(o.x, 0), w(o.w, 0), bias(o.bias, 0);
+    const auto prepared = winograd_taps::prepare_conv(p.geometry(), true, {});
+    const Buffer workspace("workspace", prepared.workspace_bytes);
+    for (const SimdLevel level : {SimdLevel::portable, SimdLevel::avx2, SimdLevel::avx512}) {
+      if (!has_simd(level)) continue;
+      set_simd_level(level);
+      Slice y(p.y(), 0);
+      Stream stream;
+      prepared.run(stream, y.tensor(), x.tensor(), w.tensor(), bias.tensor(), workspace.data());
+      CHECK(same_bits(y.array(), expected));
+    }
+  });
+}
+
 TEST_CASE("winograd_taps: the same bits on any number of threads", "[winograd_taps]") {
   const int before = omp_get_max_threads();
   for (const int stride : {1, 2})
