@@ -59,8 +59,9 @@ bool supports(const ConvGeometry& g) {
   return g.w.h == 3 && g.w.w == 3 && g.stride == 1 && g.pad == 1 && g.dilation == 1;
 }
 
-// Read off `bench_conv --networks` for widths 8, 16 and 32 and VGG-19 at 256^2 and 128^2, batch 1, 4 and 8 (AVX-512, 2
-// cores of a Zen 4; times as fast as the better of oneDNN's two layouts, reorders included):
+// Read off `bench_conv --networks` (VGG-19's are among them) for width 32 at 256^2, batch 4, and at 128^2, batch 1, 4
+// and 8, and for widths 8 and 16 at 128^2, batch 1 (AVX-512, 2 cores of a Zen 4; times as fast as the better of
+// oneDNN's two layouts, reorders included):
 //   tiles of 4x4            channels                        forward     backward-data
 //   from 64 on              8 and more read, few written    1.5..3      1.2..2.6 (64->8), 3.5 (3->64)
 //                           8 to 26 on both sides           1.2..2      1.7..2.5
