@@ -152,16 +152,9 @@ void run(const ConvGemmKernels& kernels, std::vector<ConvGemm>& products, const 
 //            2x2 s2: 32->105 @256: 43/91; 4x4: s2 64->128 @128: 83/100, s1 256->512 @32: 97/95
 // Weight gradients are always ours: oneDNN's order of sums depends on the number of threads.
 bool is_faster(ConvPass pass, const ConvGeometry& g) {
-  const bool small_kernel = g.w.h <= 2 && g.w.w <= 2 && g.dilation == 1;
-  switch (pass) {
-    case ConvPass::forward:  // a sum of one term is no product
-      return small_kernel && g.x.c > 1;
-    case ConvPass::dgrad:
-      return small_kernel && g.y.c > 1;
-    case ConvPass::wgrad:
-      break;
-  }
-  return true;
+  require(pass != ConvPass::wgrad, "conv_gemm: weight gradients are never oneDNN's");
+  const std::int64_t read = pass == ConvPass::forward ? g.x.c : g.y.c;
+  return g.w.h <= 2 && g.w.w <= 2 && g.dilation == 1 && read > 1;  // a sum of one term is no product
 }
 
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a) {
