@@ -18,7 +18,8 @@ struct Processor {
 };
 Processor processor();
 
-// The vector instructions that our own code was compiled for, the widest: "AVX-512", "AVX2" or "" (any x86-64).
+// The vector instructions that our own code was compiled for, the widest: "AVX-512", "AVX2" or "" (any x86-64). But
+// for convolutions, which choose theirs when the program runs (kernels/simd_level.h).
 std::string compiled_for();
 
 struct Memory {
