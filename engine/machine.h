@@ -1,7 +1,8 @@
-// What this machine has, as its kernel tells: of Linux.
+// What this machine has, and where this program lies on it, as its kernel tells: of Linux.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct Memory {
   std::size_t free = 0, total = 0;  // bytes; free: what can be had without swapping
 };
 Memory memory_of(Device device);  // within the limit of a control group, where there is one
+
+// The folder PREFIX where this program is PREFIX/bin/NAME: what is installed with it lies there too. Empty: not known.
+std::filesystem::path program_prefix();
 
 // NVIDIA GPUs by name, as their kernel driver lists them: also where this program cannot use them.
 std::vector<std::string> nvidia_gpus();
