@@ -1,11 +1,10 @@
-// The main function of tests that need a GPU: without one they are skipped, which ctest sees by the exit code.
-#define CATCH_CONFIG_RUNNER
-#include <catch2/catch.hpp>
+// Tests that need a GPU: without one they are skipped, which ctest sees by the exit code.
 #include <iostream>
 
 #include "engine/device.h"
+#include "tests/support/before_tests.h"
 
-int main(int argc, char** argv) {
+std::optional<int> before_tests(int, char**) {
   constexpr int skipped = 77;  // tests/CMakeLists.txt
   const ipa::Device gpu{ipa::Device::Kind::cuda, 0};
   if (const std::string why = ipa::device_problem(gpu); !why.empty()) {
@@ -13,5 +12,5 @@ int main(int argc, char** argv) {
     return skipped;
   }
   std::cout << ipa::describe(gpu) << "\n";
-  return Catch::Session().run(argc, argv);
+  return {};
 }
