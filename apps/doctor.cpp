@@ -19,6 +19,7 @@
 #include "io/vgg_import.h"
 #include "kernels/libraries.h"
 #include "kernels/plan_cache.h"
+#include "kernels/simd_level.h"
 
 namespace fs = std::filesystem;
 
@@ -42,6 +43,7 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+// Convolutions choose their instruction set when the program runs; that of the rest was chosen at its compilation.
 Finding look_at_processor(const Processor& p) {
   std::string found = p.name.empty() ? "unknown" : p.name;
   if (p.cores > 0) found += fmt::format(", {} core{}", p.cores, p.cores == 1 ? "" : "s");
@@ -52,10 +54,13 @@ Finding look_at_processor(const Processor& p) {
     return {"processor", found, State::missing,
             fmt::format("this program was compiled for {}: build it here, or with -DIPA_NATIVE=OFF", ours)};
   const std::string widest = has("AVX-512") ? "AVX-512" : has("AVX2") ? "AVX2" : "";
+  if (!widest.empty()) {
+    constexpr const char* chosen[] = {"SSE2", "AVX2", "AVX-512"};  // SimdLevel, on x86-64
+    found += fmt::format("; convolutions use {}, the rest of our code was compiled for {}",
+                         chosen[static_cast<int>(simd_level())], ours.empty() ? "any x86-64" : ours);
+  }
   if (ours != widest)
-    return {"processor", found, State::note,
-            fmt::format("this program was compiled for {}; built here it would use {}",
-                        ours.empty() ? "any x86-64" : ours, widest)};
+    return {"processor", found, State::note, fmt::format("built here, the rest would use {}", widest)};
   return {"processor", found};
 }
 
@@ -119,8 +124,8 @@ Finding look_at_hdf5() {
 
 Finding look_at_vgg19() {
   const fs::path path = vgg19_path();
-  const std::string remedy =
-      "the style loss of the presets paper and practical needs it: scripts/get-vgg19, or --set loss.style=0";
+  const std::string remedy = fmt::format(
+      "the style loss of the presets paper and practical needs it: {}, or --set loss.style=0", get_vgg19_script());
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return {"VGG-19", "not found at " + path.string(), State::note, remedy};
   try {

@@ -16,8 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string mebibytes(std::size_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
-
 Json networks_json(const Settings& settings) {
   Json networks = Json::array();
   for (const NetworkSummary& n : describe_networks(settings))
@@ -51,11 +49,12 @@ void print_networks(const Settings& settings) {
 void print_memory(const Settings& settings, Device device) {
   const MemoryPlan m = plan_memory(settings, device);
   print_line(fmt::format("\nTraining step{}, batch {}: {}; with {} of weights, gradients and moments {}\n{}",
-                         device.is_cpu() ? "" : " on CUDA", m.batch, mebibytes(m.training_step_bytes),
-                         mebibytes(m.training_state_bytes), mebibytes(m.training_total_bytes()), m.training_table));
+                         device.is_cpu() ? "" : " on CUDA", m.batch, readable_bytes(m.training_step_bytes),
+                         readable_bytes(m.training_state_bytes), readable_bytes(m.training_total_bytes()),
+                         m.training_table));
   print_line(fmt::format("Inference, batch {}: {}; with {} of weights, once more folded {}\n{}", m.batch,
-                         mebibytes(m.inference_bytes), mebibytes(m.parameters_bytes + m.folded_bytes),
-                         mebibytes(m.inference_total_bytes()), m.inference_table));
+                         readable_bytes(m.inference_bytes), readable_bytes(m.parameters_bytes + m.folded_bytes),
+                         readable_bytes(m.inference_total_bytes()), m.inference_table));
 }
 
 void print_details(const Settings& settings, bool memory, Device device) {

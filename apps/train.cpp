@@ -88,7 +88,8 @@ void declare_train(Command& command) {
   command.option("--config", "F.toml", a->config, "Settings laid over the preset");
   command.option("--set", "KEY=VALUE", a->set, "One setting, laid over both; may be repeated");
   command.option("--steps", "N", a->request.stop_at, "Step to stop at (default: train.steps, else train.epochs)");
-  command.option("--vgg", "F.h5", a->request.vgg, "VGG-19 weights of the style loss (see scripts/get-vgg19)");
+  command.option("--vgg", "F.h5", a->request.vgg,
+                 "VGG-19 weights of the style loss (the script get-vgg19 fetches them)");
   command.flag("--dry-run", a->request.dry_run, "Check everything, time a few steps, print the plan; write nothing");
   command.flag("--ranks-changed", a->request.ranks_changed, "Go on with another number of processes than before");
   command.flag("--shared-subjects", a->request.shared_subjects, "Let --val have subjects of --train");

@@ -1,8 +1,11 @@
 #include "apps/vgg_file.h"
 
+#include <fmt/core.h>
+
 #include <cstdlib>
 
 #include "engine/error.h"
+#include "io/vgg_import.h"
 
 namespace ipa {
 namespace {
@@ -29,7 +32,8 @@ std::filesystem::path find_vgg19(const std::optional<std::filesystem::path>& giv
   std::error_code ignored;
   if (given || named_by_environment() || std::filesystem::exists(path, ignored)) return path;
   fail(ErrorKind::usage, "the style loss needs the ImageNet weights of VGG-19", path.string(),
-       "get them with scripts/get-vgg19, name the file with --vgg, or train without style: --set loss.style=0");
+       fmt::format("get them with {}, name the file with --vgg, or train without style: --set loss.style=0",
+                   get_vgg19_script()));
 }
 
 }  // namespace ipa

@@ -112,6 +112,11 @@ Memory memory_of(Device device) {
   return memory;
 }
 
+fs::path program_prefix() {
+  std::error_code none;
+  return fs::read_symlink("/proc/self/exe", none).parent_path().parent_path();
+}
+
 std::vector<std::string> nvidia_gpus() {
   std::vector<std::string> names;
   std::error_code none;

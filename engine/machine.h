@@ -1,7 +1,8 @@
-// What this machine has, as its kernel tells: of Linux.
+// What this machine has, and where this program lies on it, as its kernel tells: of Linux.
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -18,13 +19,17 @@ struct Processor {
 };
 Processor processor();
 
-// The vector instructions that our own code was compiled for, the widest: "AVX-512", "AVX2" or "" (any x86-64).
+// The vector instructions that our own code was compiled for, the widest: "AVX-512", "AVX2" or "" (any x86-64). But
+// for convolutions, which choose theirs when the program runs (kernels/simd_level.h).
 std::string compiled_for();
 
 struct Memory {
   std::size_t free = 0, total = 0;  // bytes; free: what can be had without swapping
 };
 Memory memory_of(Device device);  // within the limit of a control group, where there is one
+
+// The folder PREFIX where this program is PREFIX/bin/NAME: what is installed with it lies there too. Empty: not known.
+std::filesystem::path program_prefix();
 
 // NVIDIA GPUs by name, as their kernel driver lists them: also where this program cannot use them.
 std::vector<std::string> nvidia_gpus();

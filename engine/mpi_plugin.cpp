@@ -4,15 +4,16 @@
 
 #include <filesystem>
 
+#include "engine/machine.h"
+
 namespace fs = std::filesystem;
 
 namespace ipa {
 
 MpiPlugin load_mpi_plugin(std::string_view version) {
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  const fs::path file = program.parent_path().parent_path() / "lib/ipamedgan/ipamedgan_mpi.so";
-  if (error || !fs::exists(file, error)) return {.problem = "no plug-in at " + file.string()};
+  std::error_code none;
+  const fs::path prefix = program_prefix(), file = prefix / "lib/ipamedgan/ipamedgan_mpi.so";
+  if (prefix.empty() || !fs::exists(file, none)) return {.problem = "no plug-in at " + file.string()};
   // Global, as Open MPI's own plug-ins look for its symbols; never closed, since MPI leaves threads and handlers
   // behind.
   void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/error.h"
+#include "engine/machine.h"
 #include "io/foreign_file.h"
 
 namespace ipa {
@@ -28,7 +29,9 @@ constexpr std::array<Convolution, kVggConvolutions> convolutions() {
   return all;
 }
 
-constexpr std::string_view kHint = "get the file of Keras by scripts/get-vgg19, or train with --set loss.style=0";
+std::string hint() {
+  return fmt::format("get the file of Keras by {}, or train with --set loss.style=0", get_vgg19_script());
+}
 
 struct VggFile {
   ForeignFile file;
@@ -39,7 +42,7 @@ struct VggFile {
     for (const std::string& name :
          {fmt::format("{}{}_{}_1:0", group, layer, old_name), fmt::format("{}{}/{}:0", group, layer, new_name)})
       if (file.exists(name)) return name;
-    fail(ErrorKind::input, fmt::format("no {} of layer '{}'", new_name, layer), file.path().string(), kHint);
+    fail(ErrorKind::input, fmt::format("no {} of layer '{}'", new_name, layer), file.path().string(), hint());
   }
 
   std::vector<float> read(const std::string& name, const hdf5::Shape& shape) const {
@@ -51,7 +54,7 @@ struct VggFile {
       fail(ErrorKind::input,
            fmt::format("{} is {} {}, VGG-19 has f32 {}", name,
                        dataset.type() ? name_of(*dataset.type()) : "not of numbers,", found, wanted),
-           file.path().string(), kHint);
+           file.path().string(), hint());
     }
     return dataset.read<float>();
   }
@@ -68,9 +71,15 @@ std::vector<float> to_pytorch(const std::vector<float>& kernel, int64_t in, int6
 
 }  // namespace
 
+std::string get_vgg19_script() {
+  const std::filesystem::path installed = program_prefix() / "share/ipamedgan/scripts/get-vgg19";
+  std::error_code none;
+  return std::filesystem::exists(installed, none) ? installed.string() : "scripts/get-vgg19";
+}
+
 WeightMap read_vgg19(const std::filesystem::path& path, int layers) {
   require(layers >= 1 && layers <= kVggConvolutions, "read_vgg19: 1 to 16 layers");
-  if (!std::filesystem::exists(path)) fail(ErrorKind::io, "no file of VGG-19 weights", path.string(), kHint);
+  if (!std::filesystem::exists(path)) fail(ErrorKind::io, "no file of VGG-19 weights", path.string(), hint());
   VggFile vgg{ForeignFile::open(path), "/"};
   if (vgg.file.is_group("/model_weights")) vgg.root = "/model_weights/";
   WeightMap weights;

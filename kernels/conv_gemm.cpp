@@ -141,11 +141,6 @@ void run(const ConvGemmKernels& kernels, std::vector<ConvGemm>& products, const 
 
 }  // namespace
 
-bool fused(Activation a) {
-  using Kind = Activation::Kind;
-  return a.kind == Kind::none || a.kind == Kind::relu || a.kind == Kind::leaky_relu;
-}
-
 // Measured for the networks' shapes at width 32, batch 4 (AVX-512, one core of a Zen 4, peak 116 GFLOP/s; GFLOP/s of
 // oneDNN / ours):
 //   forward  1x1: 32->32 @256: 90/74, 64->51: 63/81, 51->105 @128: 65/94, 256->212 @64: 92/99, 512->426 @32: 104/97
@@ -157,28 +152,21 @@ bool fused(Activation a) {
 //            2x2 s2: 32->105 @256: 43/91; 4x4: s2 64->128 @128: 83/100, s1 256->512 @32: 97/95
 // Weight gradients are always ours: oneDNN's order of sums depends on the number of threads.
 bool is_faster(ConvPass pass, const ConvGeometry& g) {
-  const bool small_kernel = g.w.h <= 2 && g.w.w <= 2 && g.dilation == 1;
-  switch (pass) {
-    case ConvPass::forward:  // a sum of one term is no product
-      return small_kernel && g.x.c > 1;
-    case ConvPass::dgrad:
-      return small_kernel && g.y.c > 1;
-    case ConvPass::wgrad:
-      break;
-  }
-  return true;
+  require(pass != ConvPass::wgrad, "conv_gemm: weight gradients are never oneDNN's");
+  const std::int64_t read = pass == ConvPass::forward ? g.x.c : g.y.c;
+  return g.w.h <= 2 && g.w.w <= 2 && g.dilation == 1 && read > 1;  // a sum of one term is no product
 }
 
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a) {
   const ConvGemmKernels& kernels = IPA_SIMD_PICK(conv_gemm_kernels);
   std::vector<ConvGemm> products{forward_product(g)};
-  products[0].rectify = fused(a) && a.kind != Activation::Kind::none;
+  products[0].rectify = is_piecewise_linear(a) && a.kind != Activation::Kind::none;
   products[0].slope = a.slope;
   const std::size_t bytes = packed_bytes(products);
   return {[=, &kernels](Stream& stream, Tensor y, Tensor x, Tensor w, Tensor b, void* workspace) mutable {
             products[0].bias = bias ? b.f32() : nullptr;
             run(kernels, products, y, x, w, workspace);
-            if (!fused(a)) activation_forward(stream, y, y, a);
+            if (!is_piecewise_linear(a)) activation_forward(stream, y, y, a);
           },
           bytes};
 }

@@ -11,7 +11,8 @@
 
 namespace ipa::gemm {
 
-// Where these are to be taken and not oneDNN's, by what was measured (conv_gemm.cpp).
+// Where forward and dgrad are to be taken and not oneDNN's, by what was measured (conv_gemm.cpp). Not a question of
+// wgrad, which always is.
 bool is_faster(ConvPass pass, const ConvGeometry& g);
 
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a);

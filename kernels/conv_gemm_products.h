@@ -14,7 +14,5 @@ std::vector<ConvGemm> dgrad_products(const ConvGeometry& g);
 inline std::int64_t parts_of(std::int64_t count, std::int64_t size) { return (count + size - 1) / size; }
 // Room for packed weights of so many columns: each panel is padded to at most a multiple of 8.
 inline std::int64_t packed_columns(std::int64_t columns) { return parts_of(columns, 8) * 8; }
-// Activations that the kernels apply themselves.
-bool fused(Activation a);
 
 }  // namespace ipa::gemm

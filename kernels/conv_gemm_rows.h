@@ -7,9 +7,6 @@
 namespace ipa::IPA_SIMD {
 namespace {
 
-IPA_INLINE std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-IPA_INLINE std::int64_t most(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
-
 // The first pixel of a row, which may lie outside of the image.
 struct Corner {
   std::int64_t image, y, x;
@@ -49,7 +46,7 @@ inline void copy_rows(const PixelRows& m, const Corner* corners, std::int64_t co
   const bool joined = m.spacing == 1 && m.pitch == m.channels;  // the taps of a row lie one behind another
   const std::int64_t runs = joined ? 1 : m.taps_w, length = joined ? m.taps_w * m.channels : m.channels;
   for (std::int64_t run = first / length; run * length < last; ++run) {
-    const std::int64_t from = most(first - run * length, 0), end = least(last - run * length, length);
+    const std::int64_t from = larger(first - run * length, 0), end = smaller(last - run * length, length);
     const std::int64_t down = run / runs * m.spacing, right = run % runs * m.spacing;
     const Mask rest = first_lanes((end - from) % lanes);
     float* const out = to + run * length - first;
@@ -61,7 +58,7 @@ inline void copy_rows(const PixelRows& m, const Corner* corners, std::int64_t co
         clear_floats(row, from, end);
         continue;
       }
-      const std::int64_t begin = most(from, -x * m.channels), stop = least(end, (m.width - x) * m.channels);
+      const std::int64_t begin = larger(from, -x * m.channels), stop = smaller(end, (m.width - x) * m.channels);
       if (begin == from && stop == end) {
         copy_floats(row + from, in + from, end - from, rest);
       } else if (begin >= stop) {

@@ -10,13 +10,13 @@ constexpr std::int64_t depth = 256;  // columns of the rows that are copied toge
 void pack(const ConvGemm& g, const float* w, std::int64_t tap, std::int64_t column, float* packed) {
   const PixelRows& m = g.rows;
   const ConvGemmWeights& s = g.weights;
-  const std::int64_t width = panel_width(s.columns - column), real = least(width, s.columns - column);
+  const std::int64_t width = panel_width(s.columns - column), real = smaller(width, s.columns - column);
   const float* const from = w + column * s.column_stride + (s.row + tap / m.taps_w * s.row_step) * s.row_stride +
                             (s.col + tap % m.taps_w * s.col_step) * s.col_stride;
   float* const to = packed + column * m.columns() + tap * m.channels * width;
   constexpr std::int64_t step = 16;  // channels at a time: one line of w and few lines of `packed`
   for (std::int64_t c = 0; c < m.channels; c += step) {
-    const std::int64_t end = least(c + step, m.channels);
+    const std::int64_t end = smaller(c + step, m.channels);
     if (s.column_stride == 1) {
       for (std::int64_t k = c; k < end; ++k)
         for (std::int64_t n = 0; n < real; ++n) to[k * width + n] = from[k * s.channel_stride + n];
@@ -56,8 +56,8 @@ void finish(const ConvGemm& g, const float* sums, std::int64_t width, std::int64
             std::int64_t column, bool more, bool done) {
   const std::int64_t left = g.weights.columns - column;
   const bool bias = done && g.bias, rectify = done && g.rectify;
-  for (std::int64_t c = 0; c < least(width, left); c += lanes) {
-    const Mask mask = first_lanes(least(width, left) - c);
+  for (std::int64_t c = 0; c < smaller(width, left); c += lanes) {
+    const Mask mask = first_lanes(smaller(width, left) - c);
     const Vec shift = bias ? load<Vec>(g.bias + column + c, mask) : Vec{};
     for (std::int64_t r = 0; r < rows; ++r) {
       float* const out = g.y + outputs[r] + column + c;
@@ -94,7 +94,7 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
   const std::int64_t columns = m.columns(), points = last - first;
   const std::int64_t filled = (points + tile_rows - 1) / tile_rows * tile_rows;
   const bool in_place = pointwise(m) && filled == points;
-  const std::int64_t next_points = least(block_points, m.points() - last);
+  const std::int64_t next_points = smaller(block_points, m.points() - last);
   Ahead next_rows = rows_ahead(m, last, next_points), next_outputs = outputs_ahead(g, last, next_points);
   if (!in_place) find_corners(m, first, points, filled, corners);
   find_outputs(g, first, points, outputs);
@@ -103,7 +103,7 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
     return g.packed + column * columns + k * panel_width(g.weights.columns - column);
   };
   for (std::int64_t k = 0; k == 0 || k < columns; k += depth) {
-    const std::int64_t count = least(depth, columns - k);
+    const std::int64_t count = smaller(depth, columns - k);
     const float* a = m.pixels + first * m.pitch + k;
     std::int64_t a_row = m.pitch;
     if (!in_place) {
@@ -136,7 +136,7 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
               store_rows<false>(c, g.y + column, outputs + p);
           } else {
             c.store(sums, c.columns, lanes);
-            finish(g, sums, width, least(tile_rows, points - p), outputs + p, column, k > 0, done);
+            finish(g, sums, width, smaller(tile_rows, points - p), outputs + p, column, k > 0, done);
           }
         }
       });

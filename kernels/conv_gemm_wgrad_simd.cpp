@@ -38,14 +38,14 @@ void accumulate(const ConvGemmWgrad& g, std::int64_t first, std::int64_t last, s
   const PixelRows& m = g.rows;
   const std::int64_t columns = m.columns();
   for (std::int64_t at = first; at < last; at += block_points) {
-    const std::int64_t points = least(block_points, last - at), after = at + points;
+    const std::int64_t points = smaller(block_points, last - at), after = at + points;
     const bool to_dw = dw && after == last;
-    Ahead next_dy(g.dy + after * g.dy_pitch, least(block_points, last - after) * g.dy_pitch);
-    Ahead next_x = rows_ahead(m, after, least(block_points, last - after));
+    Ahead next_dy(g.dy + after * g.dy_pitch, smaller(block_points, last - after) * g.dy_pitch);
+    Ahead next_x = rows_ahead(m, after, smaller(block_points, last - after));
     if (!pointwise(m) || after == m.points()) find_corners(m, at, points, points, corners);
     if (g.out % rows) copy_last_channels(g, at, points, last_channels);
     for (std::int64_t column = first_column; column < last_column; column += panel_columns) {
-      const std::int64_t width = panel_width(columns - column), real = least(width, columns - column);
+      const std::int64_t width = panel_width(columns - column), real = smaller(width, columns - column);
       const float* b = m.pixels + at * m.pitch + column;
       std::int64_t b_next = m.pitch;
       // Pixels are read where they are. What is read beyond the last channel belongs to the next pixel, and to sums
@@ -70,7 +70,7 @@ void accumulate(const ConvGemmWgrad& g, std::int64_t first, std::int64_t last, s
           }
           c.store(block, c.columns, lanes);
           float* const sum = sums + column * g.out + o * width;
-          finish(block, at > first ? sum : nullptr, width, least(rows, g.out - o), to_dw ? real : width,
+          finish(block, at > first ? sum : nullptr, width, smaller(rows, g.out - o), to_dw ? real : width,
                  to_dw ? dw + o * columns + column : sum, to_dw ? columns : width);
         }
       });
@@ -82,7 +82,7 @@ void add_up(const ConvGemmWgrad& g, std::int64_t o, const float* sums, std::int6
             float* dw) {
   const std::int64_t columns = g.rows.columns();
   for (std::int64_t column = 0; column < columns; column += panel_columns) {
-    const std::int64_t width = panel_width(columns - column), real = least(width, columns - column);
+    const std::int64_t width = panel_width(columns - column), real = smaller(width, columns - column);
     for (std::int64_t c = 0; c < real; c += lanes) {
       const Mask mask = first_lanes(real - c);
       const float* const from = sums + column * g.out + o * width + c;

@@ -20,6 +20,12 @@ constexpr Activation no_activation{}, relu_activation{Activation::Kind::relu, 0}
     tanh_activation{Activation::Kind::tanh, 0}, sigmoid_activation{Activation::Kind::sigmoid, 0};
 constexpr Activation leaky_relu_activation(float slope) { return {Activation::Kind::leaky_relu, slope}; }
 
+// Those that our CPU convolutions apply to their sums, by a comparison and a product; others take a pass of their own.
+constexpr bool is_piecewise_linear(Activation a) {
+  using Kind = Activation::Kind;
+  return a.kind == Kind::none || a.kind == Kind::relu || a.kind == Kind::leaky_relu;
+}
+
 // Comparisons are written so that a NaN stays a NaN.
 struct Identity {
   IPA_HD float value(float x) const { return x; }

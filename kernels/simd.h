@@ -52,6 +52,11 @@ IPA_INLINE V broadcast(float s) {
   return s - V{};  // and not s + V{}, which would turn -0 into 0
 }
 
+// Instead of std::min and std::max, which instruction sets would share (see simd_level.h).
+IPA_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+IPA_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+constexpr std::int64_t divide_up(std::int64_t n, std::int64_t d) { return (n + d - 1) / d; }
+
 // The first `count` lanes (none where count <= 0, all where it is large); memory behind the others is not touched.
 struct Mask {
 #if defined(__AVX512F__)

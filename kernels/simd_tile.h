@@ -66,7 +66,7 @@ constexpr int panel_columns = 2 * lanes;
 
 constexpr std::int64_t panel_width(std::int64_t left) {  // of the panel where `left` columns are left, with its padding
   constexpr std::int64_t half = lanes / 2;
-  return left >= panel_columns ? panel_columns : (left + half - 1) / half * half;
+  return left >= panel_columns ? panel_columns : divide_up(left, half) * half;
 }
 
 // f.template operator()<Whole, Half>() for the panel of this width.

@@ -9,11 +9,6 @@
 namespace ipa::winograd {
 namespace {
 
-bool fused(Activation a) {
-  using Kind = Activation::Kind;
-  return a.kind == Kind::none || a.kind == Kind::relu || a.kind == Kind::leaky_relu;
-}
-
 const float* vector(const Tensor& t, bool wanted, std::int64_t channels) {
   if (!wanted) return nullptr;
   require(t.elements() == channels, "winograd: a vector needs one element per channel");
@@ -64,8 +59,9 @@ bool supports(const ConvGeometry& g) {
   return g.w.h == 3 && g.w.w == 3 && g.stride == 1 && g.pad == 1 && g.dilation == 1;
 }
 
-// Read off `bench_conv --networks` for widths 8, 16 and 32 and VGG-19 at 256^2 and 128^2, batch 1, 4 and 8 (AVX-512, 2
-// cores of a Zen 4; times as fast as the better of oneDNN's two layouts, reorders included):
+// Read off `bench_conv --networks` (VGG-19's are among them) for width 32 at 256^2, batch 4, and at 128^2, batch 1, 4
+// and 8, and for widths 8 and 16 at 128^2, batch 1 (AVX-512, 2 cores of a Zen 4; times as fast as the better of
+// oneDNN's two layouts, reorders included):
 //   tiles of 4x4            channels                        forward     backward-data
 //   from 64 on              8 and more read, few written    1.5..3      1.2..2.6 (64->8), 3.5 (3->64)
 //                           8 to 26 on both sides           1.2..2      1.7..2.5
@@ -82,7 +78,7 @@ bool is_faster(ConvPass pass, const ConvGeometry& g) {
 }
 
 PreparedConv<Operands> prepare(const ConvGeometry& g, const Options& options) {
-  require(supports(g) && fused(options.activation), "winograd: not this convolution");
+  require(supports(g) && is_piecewise_linear(options.activation), "winograd: not this convolution");
   WinogradShape s{g.x.n, g.x.h, g.x.w, g.x.c, g.y.c};
   if (options.backward_data) std::swap(s.in, s.out);
   const WinogradKernels& kernels = IPA_SIMD_PICK(winograd_kernels);
@@ -107,10 +103,10 @@ PreparedConv<Operands> prepare(const ConvGeometry& g, const Options& options) {
 }
 
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a) {
-  auto p = prepare(g, {.output_shift = bias, .activation = fused(a) ? a : no_activation});
+  auto p = prepare(g, {.output_shift = bias, .activation = is_piecewise_linear(a) ? a : no_activation});
   return {[=](Stream& stream, Tensor y, Tensor x, Tensor w, Tensor b, void* workspace) {
             p.run(stream, {.y = y, .x = x, .w = w, .y_shift = b}, workspace);
-            if (!fused(a)) activation_forward(stream, y, y, a);
+            if (!is_piecewise_linear(a)) activation_forward(stream, y, y, a);
           },
           p.workspace_bytes};
 }

@@ -83,10 +83,13 @@ struct Workspace {
   }
 };
 
-void run_sum(const Sum& sum, const Tensor& y, const Tensor& x, const float* w, const Workspace& space,
-             const ConvGemm& epilogue) {
-  const WinogradTapsKernels& kernels = IPA_SIMD_PICK(winograd_taps_kernels);
+struct Kernels {  // of the instruction set at the time of preparation
+  const WinogradTapsKernels& transforms = IPA_SIMD_PICK(winograd_taps_kernels);
   const ConvGemmKernels& products = IPA_SIMD_PICK(conv_gemm_kernels);
+};
+
+void run_sum(const Kernels& kernels, const Sum& sum, const Tensor& y, const Tensor& x, const float* w,
+             const Workspace& space, const ConvGemm& epilogue) {
   const TapTiles& tiles = sum.tiles;
   const std::int64_t columns = sum.to.channels, rows = tiles.rows(), count = tiles.count();
   const std::int64_t parts = parts_of(columns, 16), terms = static_cast<std::int64_t>(sum.terms.size());
@@ -96,7 +99,8 @@ void run_sum(const Sum& sum, const Tensor& y, const Tensor& x, const float* w, c
     for (std::int64_t i = 0; i < terms; ++i)
       for (std::int64_t part = 0; part < parts; ++part) {
         const Term& t = sum.terms[static_cast<std::size_t>(i)];
-        kernels.weights(t.product, w, tiles.taps, space.depth, i * t.view.channels, part * 16, space.u, space.u_plane);
+        kernels.transforms.weights(t.product, w, tiles.taps, space.depth, i * t.view.channels, part * 16, space.u,
+                                   space.u_plane);
       }
 #pragma omp for schedule(static) collapse(2)
     for (std::int64_t i = 0; i < terms; ++i)
@@ -104,10 +108,10 @@ void run_sum(const Sum& sum, const Tensor& y, const Tensor& x, const float* w, c
         const Term& t = sum.terms[static_cast<std::size_t>(i)];
         PixelView view = t.view;
         view.pitch = x.pitch;
-        kernels.input(tiles, view, x.f32(), t.first_row, t.first_col, row, space.v + i * t.view.channels, space.depth,
-                      space.v_plane);
+        kernels.transforms.input(tiles, view, x.f32(), t.first_row, t.first_col, row, space.v + i * t.view.channels,
+                                 space.depth, space.v_plane);
       }
-    const std::int64_t group = 4 * products.panel;
+    const std::int64_t group = 4 * kernels.products.panel;
 #pragma omp for schedule(static) collapse(2)
     for (std::int64_t p = 0; p < planes; ++p)
       for (std::int64_t column = 0; column < columns; column += group) {
@@ -130,22 +134,23 @@ void run_sum(const Sum& sum, const Tensor& y, const Tensor& x, const float* w, c
                    .y_pitch = columns};
         g.rows.pixels = space.v + p * space.v_plane;
         g.rows.pitch = space.depth;
-        for (std::int64_t first = 0; first < count; first += products.block)
-          products.multiply(g, first, std::min(count, first + products.block), column,
-                            std::min(columns, column + group));
+        for (std::int64_t first = 0; first < count; first += kernels.products.block)
+          kernels.products.multiply(g, first, std::min(count, first + kernels.products.block), column,
+                                    std::min(columns, column + group));
       }
     PixelView to = sum.to;
     to.pitch = y.pitch;
 #pragma omp for schedule(static)
-    for (std::int64_t row = 0; row < rows; ++row) kernels.output(tiles, to, space.m, space.m_plane, epilogue, row);
+    for (std::int64_t row = 0; row < rows; ++row)
+      kernels.transforms.output(tiles, to, space.m, space.m_plane, epilogue, row);
   }
 }
 
-void run(const std::vector<Sum>& sums, const Tensor& y, const Tensor& x, const Tensor& w, ConvGemm epilogue,
-         void* workspace) {
+void run(const Kernels& kernels, const std::vector<Sum>& sums, const Tensor& y, const Tensor& x, const Tensor& w,
+         ConvGemm epilogue, void* workspace) {
   const Workspace space(sums, workspace);
   epilogue.y = y.f32();
-  for (const Sum& sum : sums) run_sum(sum, y, x, w.f32(), space, epilogue);
+  for (const Sum& sum : sums) run_sum(kernels, sum, y, x, w.f32(), space, epilogue);
 }
 
 }  // namespace
@@ -167,14 +172,15 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g,
   require(supports(g), "winograd_taps: not this convolution");
   std::vector<Sum> sums = forward_sums(g);
   set_tiles(sums);
+  const Kernels kernels;
   const std::size_t bytes = Workspace(sums, nullptr).bytes;
   return {[=, sums = std::move(sums)](Stream& stream, Tensor y, Tensor x, Tensor w, Tensor b, void* workspace) {
-            run(sums, y, x, w,
+            run(kernels, sums, y, x, w,
                 {.bias = bias ? b.f32() : nullptr,
-                 .rectify = gemm::fused(a) && a.kind != Activation::Kind::none,
+                 .rectify = is_piecewise_linear(a) && a.kind != Activation::Kind::none,
                  .slope = a.slope},
                 workspace);
-            if (!gemm::fused(a)) activation_forward(stream, y, y, a);
+            if (!is_piecewise_linear(a)) activation_forward(stream, y, y, a);
           },
           bytes};
 }
@@ -183,9 +189,10 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g) {
   require(supports(g), "winograd_taps: not this convolution");
   std::vector<Sum> sums = dgrad_sums(g);
   set_tiles(sums);
+  const Kernels kernels;
   const std::size_t bytes = Workspace(sums, nullptr).bytes;
   return {[=, sums = std::move(sums)](Stream&, Tensor dx, Tensor dy, Tensor w, void* workspace) {
-            run(sums, dx, dy, w, {}, workspace);
+            run(kernels, sums, dx, dy, w, {}, workspace);
           },
           bytes};
 }

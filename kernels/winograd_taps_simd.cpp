@@ -44,7 +44,7 @@ void weights_of(const ConvGemm& g, const float* w, std::int64_t depth, std::int6
                 float* packed, std::int64_t plane) {
   const ConvGemmWeights& s = g.weights;
   const std::int64_t panel = column / panel_columns * panel_columns, width = panel_width(s.columns - panel);
-  const std::int64_t count = least(lanes, s.columns - column);
+  const std::int64_t count = smaller(lanes, s.columns - column);
   const Mask kept = first_lanes(width - (column - panel)), real = first_lanes(count);
   for (std::int64_t k = 0; k < g.rows.channels; ++k) {
     Vec rows[Taps][points];  // of the taps' columns
@@ -75,20 +75,16 @@ void weights_of(const ConvGemm& g, const float* w, std::int64_t depth, std::int6
 
 void weights(const ConvGemm& g, const float* w, std::int64_t taps, std::int64_t depth, std::int64_t channel,
              std::int64_t column, float* packed, std::int64_t plane) {
-  for (std::int64_t c = column; c < least(column + 16, g.weights.columns); c += lanes)
+  for (std::int64_t c = column; c < smaller(column + 16, g.weights.columns); c += lanes)
     taps == 4 ? weights_of<4>(g, w, depth, channel, c, packed, plane)
               : weights_of<2>(g, w, depth, channel, c, packed, plane);
-}
-
-std::int64_t extent(std::int64_t size, std::int64_t first, std::int64_t step) {
-  return (size - first + step - 1) / step;
 }
 
 void input(const TapTiles& t, const PixelView& view, const float* x, std::int64_t first_row, std::int64_t first_col,
            std::int64_t row, float* v, std::int64_t depth, std::int64_t plane) {
   const std::int64_t image = row / t.down, top = row % t.down * t.outputs() + first_row;
-  const std::int64_t height = extent(view.height, view.top, view.step),
-                     width = extent(view.width, view.left, view.step);
+  const std::int64_t height = divide_up(view.height - view.top, view.step),
+                     width = divide_up(view.width - view.left, view.step);
   for (std::int64_t tile = 0; tile < t.across; ++tile) {
     const std::int64_t left = tile * t.outputs() + first_col;
     float* const to = v + (row * t.across + tile) * depth;
@@ -121,8 +117,8 @@ template <int Outputs>
 void output_of(const TapTiles& t, const PixelView& view, const float* m, std::int64_t plane, const ConvGemm& g,
                std::int64_t row) {
   const std::int64_t image = row / t.down, top = row % t.down * Outputs;
-  const std::int64_t height = extent(view.height, view.top, view.step),
-                     width = extent(view.width, view.left, view.step);
+  const std::int64_t height = divide_up(view.height - view.top, view.step),
+                     width = divide_up(view.width - view.left, view.step);
   for (std::int64_t tile = 0; tile < t.across; ++tile) {
     const std::int64_t left = tile * Outputs;
     const float* const from = m + (row * t.across + tile) * view.channels;

@@ -7,10 +7,6 @@
 namespace ipa::IPA_SIMD {
 namespace {
 
-IPA_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
-IPA_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
-constexpr std::int64_t divide_up(std::int64_t n, std::int64_t d) { return (n + d - 1) / d; }
-
 struct TileGrid {
   std::int64_t height, width, down, across, tiles;  // pixels; tiles of an image; tiles of all
 

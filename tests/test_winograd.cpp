@@ -10,6 +10,7 @@
 #include "tests/support/conv_reference.h"
 #include "tests/support/simd_levels.h"
 #include "tests/support/slice.h"
+#include "tests/support/winograd_case.h"
 
 using namespace ipa;
 using namespace ipa::test;
@@ -17,16 +18,7 @@ using namespace ipa::test;
 namespace {
 
 constexpr ConvAttributes same_size{1, 1, 1};
-struct Case {
-  Shape x;
-  std::int64_t out;
-  winograd::Options options = {};
-  std::int64_t beside = 0;  // channels of the wider tensors that the slices are taken from
-
-  Shape w() const { return {out, 3, 3, x.c}; }
-  Shape y() const { return {x.n, x.h, x.w, out}; }
-  ConvGeometry geometry() const { return {x, w(), y(), 1, 1, 1}; }
-};
+using Case = WinogradCase<winograd::Options>;
 
 struct Inputs {
   Array x, w, x_scale, x_shift, y_scale, y_shift, added;

@@ -57,15 +57,6 @@ Array dgrad(const Problem& p, const Operands& o, std::int64_t beside) {
   return dx.array();
 }
 
-double distance(const Array& a, const Array& b) {
-  double error = 0, norm = 0;
-  for (std::int64_t i = 0; i < a.size(); ++i) {
-    error += (a[i] - b[i]) * (a[i] - b[i]);
-    norm += b[i] * b[i];
-  }
-  return std::sqrt(error / norm);
-}
-
 }  // namespace
 
 TEST_CASE("winograd_taps: both strides by every instruction set", "[winograd_taps]") {
@@ -78,11 +69,30 @@ TEST_CASE("winograd_taps: both strides by every instruction set", "[winograd_tap
       INFO("x " << to_string(p.x) << " to " << p.out << ", stride " << stride);
       on_each_level([&] {
         for (const std::int64_t beside : {0, 5}) {
-          CHECK(distance(forward(p, o, {}, beside), y) < 3e-6);
-          CHECK(distance(dgrad(p, o, beside), dx) < 3e-6);
+          CHECK(relative_distance(forward(p, o, {}, beside), y) < 3e-6);
+          CHECK(relative_distance(dgrad(p, o, beside), dx) < 3e-6);
         }
       });
     }
+}
+
+TEST_CASE("winograd_taps: what is prepared keeps its instruction set", "[winograd_taps]") {
+  const Problem p{{1, 20, 17, 40}, 135, 2};
+  const Operands o(p);
+  on_each_level([&] {
+    const Array expected = forward(p, o, {}, 0);
+    Slice x(o.x, 0), w(o.w, 0), bias(o.bias, 0);
+    const auto prepared = winograd_taps::prepare_conv(p.geometry(), true, {});
+    const Buffer workspace("workspace", prepared.workspace_bytes);
+    for (const SimdLevel level : {SimdLevel::portable, SimdLevel::avx2, SimdLevel::avx512}) {
+      if (!has_simd(level)) continue;
+      set_simd_level(level);
+      Slice y(p.y(), 0);
+      Stream stream;
+      prepared.run(stream, y.tensor(), x.tensor(), w.tensor(), bias.tensor(), workspace.data());
+      CHECK(same_bits(y.array(), expected));
+    }
+  });
 }
 
 TEST_CASE("winograd_taps: the same bits on any number of threads", "[winograd_taps]") {

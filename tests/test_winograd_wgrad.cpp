@@ -10,22 +10,14 @@
 #include "tests/support/conv_reference.h"
 #include "tests/support/simd_levels.h"
 #include "tests/support/slice.h"
+#include "tests/support/winograd_case.h"
 
 using namespace ipa;
 using namespace ipa::test;
 
 namespace {
 
-struct Case {
-  Shape x;
-  std::int64_t out;
-  winograd::WgradOptions options = {};
-  std::int64_t beside = 0;  // channels of the wider tensors that the slices are taken from
-
-  Shape w() const { return {out, 3, 3, x.c}; }
-  Shape y() const { return {x.n, x.h, x.w, out}; }
-  ConvGeometry geometry() const { return {x, w(), y(), 1, 1, 1}; }
-};
+using Case = WinogradCase<winograd::WgradOptions>;
 
 struct Inputs {
   Array x, dy, scale, shift;
@@ -80,7 +72,7 @@ class Gradient {
 Array run(const Case& c, const Inputs& in) { return Gradient(c, in).run(); }
 
 const Case many_tiles{{2, 37, 161, 9}, 12, {}, 3};  // work divided by ranges of tiles: 820 of them
-const Case many_weights{{6, 27, 25, 131}, 117};      // by blocks of weights, in two chunks of 147 tiles
+const Case many_weights{{6, 27, 25, 131}, 117};     // by blocks of weights, in two chunks of 147 tiles
 
 }  // namespace
 

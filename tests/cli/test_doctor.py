@@ -2,6 +2,8 @@
 import os
 import re
 
+import pytest
+
 from conftest import refuse, run, succeed
 
 
@@ -30,6 +32,15 @@ def test_it_tells_what_the_kernel_tells(tmp_path):
         assert 0 < told["free_bytes"] <= told["total_bytes"] <= total  # a control group may have less
     assert re.fullmatch(r"\d+\.\d+\.\d+", checks(result)["oneDNN"]["found"])
     assert "deflate" in checks(result)["HDF5"]["found"]
+
+
+def test_the_instruction_sets_in_use_are_told():
+    if "AVX2" not in succeed("doctor", "--json").json["features"]:
+        pytest.skip("this CPU has no choice")
+    for asked, used in [("portable", "SSE2"), ("avx2", "AVX2")]:
+        told = checks(succeed("doctor", "--json", env={**os.environ, "IPA_SIMD": asked}))["processor"]
+        assert f"convolutions use {used}, the rest of our code was compiled for " in told["found"]
+    refuse(2, "doctor", says="IPA_SIMD", env={**os.environ, "IPA_SIMD": "neon"})
 
 
 def test_it_is_aligned_and_says_the_same_as_its_json():

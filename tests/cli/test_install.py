@@ -49,7 +49,7 @@ def test_everything_is_there(moved):
 
 def test_it_works_where_it_was_moved_to(moved, tmp_path):
     prefix, _ = moved
-    assert "ipamedgan" in call(prefix, "doctor")
+    assert f"{prefix.resolve()}/share/ipamedgan/scripts/get-vgg19" in call(prefix, "doctor")
     make_stack(tmp_path / "s.h5", head_slices(4, 96))
     call(prefix, "train", "--run", tmp_path / "r", "--train", tmp_path / "s.h5", *TINY, "--steps", 1, "--device", "cpu", "--threads", 1)
     call(prefix, "inpaint", "--model", tmp_path / "r", "--in", tmp_path / "s.h5", "--out", tmp_path / "o.h5", "--device", "cpu", "--threads", 1)

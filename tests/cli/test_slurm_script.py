@@ -58,7 +58,7 @@ def test_an_error_ends_the_job_with_its_code(tmp_path, slurm):
     assert subprocess.run([SCRIPT], env=slurm, capture_output=True).returncode == 2
 
 
-@pytest.mark.parametrize("script", ["slurm_train.sbatch", "package", "build", "test", "demo", "get-vgg19", "install-dependencies"])
+@pytest.mark.parametrize("script", ["slurm_train.sbatch", "package", "build", "test", "demo", "get-vgg19", "bench-cpu", "install-dependencies"])
 def test_scripts_are_sound_shell(script):
     path = SCRIPT.parent / script
     subprocess.run(["bash", "-n", path], check=True)

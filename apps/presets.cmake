@@ -1,0 +1,11 @@
+# Presets become part of the program: sets `presets`, their files, and `presets_source`, which is made of them.
+file(GLOB presets CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/presets/*.toml)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${presets})
+set(preset_entries "")
+foreach(preset ${presets})
+  get_filename_component(name ${preset} NAME_WE)
+  file(READ ${preset} text)
+  string(APPEND preset_entries "      {\"${name}\", R\"toml(${text})toml\"},\n")
+endforeach()
+set(presets_source ${CMAKE_CURRENT_BINARY_DIR}/presets.cpp)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/presets.cpp.in ${presets_source} @ONLY)
