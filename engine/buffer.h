@@ -12,9 +12,10 @@ namespace ipa {
 
 class Buffer {
  public:
+  static constexpr std::size_t alignment = 64;  // at least
+
   Buffer() = default;
-  Buffer(std::string name, std::size_t bytes,
-         Device device = {});  // zero-filled, 64-byte aligned; ErrorKind::device if refused
+  Buffer(std::string name, std::size_t bytes, Device device = {});  // zero-filled; ErrorKind::device if refused
   ~Buffer();
   Buffer(Buffer&& other) noexcept;
   Buffer& operator=(Buffer&& other) noexcept;

@@ -46,6 +46,7 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const Con
       [&] {
         require_f32(dtype);
         if (winograd::wgrad_is_faster(g)) return winograd::prepare_conv_wgrad(g);
+        if (winograd_taps::is_faster(g)) return winograd_taps::prepare_conv_wgrad(g);
         return gemm::prepare_conv_wgrad(g);  // not oneDNN's, whose bits depend on the number of threads
       },
       [&] { return cuda::prepare_conv_wgrad(g, dtype); }, conv_workspace_limit);

@@ -6,6 +6,9 @@
 // Features and their gradient are of one type, fp32 or, on CUDA, bf16; matrices and the loss are fp32. Like conv.h,
 // each is prepared once. FLOPs: 2 N P C^2 for each matrix product; norms are summed in double.
 //
+// On the CPU by the kernels of conv_gemm.h: of each 32 columns of G (AVX-512) the rows down to the diagonal, N P C (C +
+// 32) FLOPs. The same bits on any number of threads.
+//
 // On CUDA D is one sum over the pixels of both images, so that it is 0 where they are equal and keeps its precision
 // where G is much larger. The upper triangle of 64 x 64 tiles is computed, for parts of the pixels that are then added
 // in order.

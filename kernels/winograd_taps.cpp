@@ -1,34 +1,25 @@
 #include "kernels/winograd_taps.h"
 
 #include "engine/error.h"
-#include "kernels/conv_gemm_products.h"
 #include "kernels/pointwise.h"
 #include "kernels/scratch.h"
-#include "kernels/winograd_taps_kernels.h"
+#include "kernels/winograd_taps_sums.h"
 
 namespace ipa::winograd_taps {
-namespace {
 
 using gemm::packed_columns;
 using gemm::parts_of;
 
-constexpr std::int64_t planes = 36;
+namespace {
 
-// Pixels that are read, and the weights they meet: taps next to one another in the view.
-struct Term {
-  PixelView view;
-  std::int64_t first_row, first_col;
-  ConvGemm product;  // for its weights and channels
-};
+void set_tiles(Sum& s) {
+  s.tiles.down = parts_of(parts_of(s.to.height - s.to.top, s.to.step), s.tiles.outputs());
+  s.tiles.across = parts_of(parts_of(s.to.width - s.to.left, s.to.step), s.tiles.outputs());
+}
 
-// Terms, whose channels are summed together, and where the sums go.
-struct Sum {
-  std::vector<Term> terms;
-  PixelView to;
-  TapTiles tiles;
-};
+}  // namespace
 
-std::vector<Sum> forward_sums(const ConvGeometry& g) {
+Sum forward_sum(const ConvGeometry& g) {
   const ConvGemm whole = gemm::forward_product(g);
   Sum sum{.terms = {},
           .to = {g.y.n, g.y.h, g.y.w, g.y.c, 0, 1, 0, 0},
@@ -46,8 +37,11 @@ std::vector<Sum> forward_sums(const ConvGeometry& g) {
       }
       sum.terms.push_back(term);
     }
-  return {sum};
+  set_tiles(sum);
+  return sum;
 }
+
+namespace {
 
 std::vector<Sum> dgrad_sums(const ConvGeometry& g) {
   std::vector<Sum> sums;
@@ -55,14 +49,8 @@ std::vector<Sum> dgrad_sums(const ConvGeometry& g) {
     sums.push_back({.terms = {{{g.y.n, g.y.h, g.y.w, g.y.c, 0, 1, 0, 0}, p.rows.top, p.rows.left, p}},
                     .to = {g.x.n, g.x.h, g.x.w, g.x.c, 0, g.stride, p.y_top, p.y_left},
                     .tiles = {.images = g.x.n, .down = 0, .across = 0, .taps = 4 / g.stride}});
+  for (Sum& s : sums) set_tiles(s);
   return sums;
-}
-
-void set_tiles(std::vector<Sum>& sums) {
-  for (Sum& s : sums) {
-    s.tiles.down = parts_of(parts_of(s.to.height - s.to.top, s.to.step), s.tiles.outputs());
-    s.tiles.across = parts_of(parts_of(s.to.width - s.to.left, s.to.step), s.tiles.outputs());
-  }
 }
 
 struct Workspace {
@@ -162,6 +150,8 @@ bool supports(const ConvGeometry& g) {
 // Measured as in conv_gemm.cpp (nominal GFLOP/s of oneDNN / ours); few tiles do not pay for transforming the weights:
 //   forward  s1 256->512 @32: 110/292; s2 64->128 @128: 85/146, 128->256 @64: 106/170, 256->512 @32: 103/91
 //   dgrad    s1 256->512 @32: 112/304; s2 64->128 @128: 101/144, 128->256 @64: 105/152, 256->512 @32: 99/102
+//   wgrad    of conv_gemm / ours: s1 256->512 @32: 95/262; s2 64->128 @128: 53/107, 128->256 @64: 84/145,
+//            256->512 @32: 84/73
 bool is_faster(const ConvGeometry& g) {
   if (!supports(g) || std::min(g.x.c, g.y.c) < 32) return false;
   const std::int64_t outputs = 7 - 4 / g.stride;
@@ -170,8 +160,7 @@ bool is_faster(const ConvGeometry& g) {
 
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a) {
   require(supports(g), "winograd_taps: not this convolution");
-  std::vector<Sum> sums = forward_sums(g);
-  set_tiles(sums);
+  std::vector<Sum> sums{forward_sum(g)};
   const Kernels kernels;
   const std::size_t bytes = Workspace(sums, nullptr).bytes;
   return {[=, sums = std::move(sums)](Stream& stream, Tensor y, Tensor x, Tensor w, Tensor b, void* workspace) {
@@ -188,7 +177,6 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g,
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g) {
   require(supports(g), "winograd_taps: not this convolution");
   std::vector<Sum> sums = dgrad_sums(g);
-  set_tiles(sums);
   const Kernels kernels;
   const std::size_t bytes = Workspace(sums, nullptr).bytes;
   return {[=, sums = std::move(sums)](Stream&, Tensor dx, Tensor dy, Tensor w, void* workspace) {

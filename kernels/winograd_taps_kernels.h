@@ -1,4 +1,5 @@
-// What winograd_taps_simd.cpp, compiled once per instruction set, offers to winograd_taps.cpp.
+// What winograd_taps_simd.cpp and winograd_taps_wgrad_simd.cpp, compiled once per instruction set, offer to
+// winograd_taps.cpp and winograd_taps_wgrad.cpp.
 #pragma once
 
 #include "kernels/conv_gemm_kernels.h"
@@ -33,6 +34,17 @@ struct WinogradTapsKernels {
                  std::int64_t row);
 };
 
+struct WinogradTapsWgradKernels {
+  // A dy A^T of a row of tiles; m[plane][tile][channels].
+  void (*output_gradient)(const TapTiles& t, const PixelView& view, const float* dy, std::int64_t row, float* m,
+                          std::int64_t plane);
+  // dw = G^T [sums] G of output channel `o` and the taps and channels of a term, of 36 sums of products as
+  // ConvGemmWgradKernels leaves them, for `out` output channels.
+  void (*weights)(const ConvGemm& g, std::int64_t taps, std::int64_t out, std::int64_t o, const float* sums,
+                  std::int64_t plane, float* dw);
+};
+
 IPA_SIMD_DECLARE(WinogradTapsKernels, winograd_taps_kernels)
+IPA_SIMD_DECLARE(WinogradTapsWgradKernels, winograd_taps_wgrad_kernels)
 
 }  // namespace ipa

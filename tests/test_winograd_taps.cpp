@@ -57,20 +57,33 @@ Array dgrad(const Problem& p, const Operands& o, std::int64_t beside) {
   return dx.array();
 }
 
+Array wgrad(const Problem& p, const Operands& o, std::int64_t beside) {
+  Slice x(o.x, beside), dy(o.dy, beside), dw(p.w(), 0);
+  const auto prepared = winograd_taps::prepare_conv_wgrad(p.geometry());
+  const Buffer workspace("workspace", prepared.workspace_bytes);
+  Stream stream;
+  prepared.run(stream, dw.tensor(), x.tensor(), dy.tensor(), workspace.data());
+  CHECK(dw.intact());
+  return dw.array();
+}
+
 }  // namespace
 
 TEST_CASE("winograd_taps: both strides by every instruction set", "[winograd_taps]") {
   for (const int stride : {1, 2})
-    for (const Problem& p : {Problem{{1, 13, 9, 33}, 40, stride}, Problem{{2, 10, 12, 5}, 3, stride},
-                             Problem{{1, 3, 4, 64}, 17, stride}, Problem{{1, 20, 17, 40}, 135, stride}}) {
+    for (const Problem& p :
+         {Problem{{1, 13, 9, 33}, 40, stride}, Problem{{2, 10, 12, 5}, 3, stride}, Problem{{1, 3, 4, 64}, 17, stride},
+          Problem{{1, 20, 17, 40}, 135, stride}, Problem{{2, 57, 43, 36}, 8, stride}}) {
       const Operands o(p);
       const Array y = conv_reference(o.x, o.w, o.bias, p.attributes());
       const Array dx = dgrad_reference(o.dy, o.w, p.x, p.attributes());
+      const Array dw = wgrad_reference(o.x, o.dy, p.w(), p.attributes());
       INFO("x " << to_string(p.x) << " to " << p.out << ", stride " << stride);
       on_each_level([&] {
         for (const std::int64_t beside : {0, 5}) {
           CHECK(relative_distance(forward(p, o, {}, beside), y) < 3e-6);
           CHECK(relative_distance(dgrad(p, o, beside), dx) < 3e-6);
+          CHECK(relative_distance(wgrad(p, o, beside), dw) < 3e-6);
         }
       });
     }
@@ -102,11 +115,12 @@ TEST_CASE("winograd_taps: the same bits on any number of threads", "[winograd_ta
       const Problem p{{2, 31, 32, 40}, 72, stride};
       const Operands o(p);
       omp_set_num_threads(1);
-      const Array y = forward(p, o, {}, 0), dx = dgrad(p, o, 0);
+      const Array y = forward(p, o, {}, 0), dx = dgrad(p, o, 0), dw = wgrad(p, o, 0);
       for (const int threads : {2, 3}) {
         omp_set_num_threads(threads);
         CHECK(same_bits(forward(p, o, {}, 0), y));
         CHECK(same_bits(dgrad(p, o, 0), dx));
+        CHECK(same_bits(wgrad(p, o, 0), dw));
       }
     });
   omp_set_num_threads(before);
@@ -133,4 +147,19 @@ TEST_CASE("winograd_taps: activations, through which a NaN stays a NaN", "[winog
         }
         CHECK(numbers > 0);
       });
+}
+
+TEST_CASE("winograd_taps: a NaN of one pixel reaches every tap of its channel", "[winograd_taps]") {
+  for (const int stride : {1, 2})
+    on_each_level([&] {
+      const Problem p{{1, 21, 22, 9}, 19, stride};
+      Operands o(p);
+      o.x.at(0, 4, 4, 3) = std::nan("");
+      const Array dw = wgrad(p, o, 0);
+      for (std::int64_t i = 0; i < dw.size(); ++i) {
+        const std::int64_t tap = i / 9 % 16, row = tap / 4, column = tap % 4;
+        const bool read = stride == 1 || ((row - 1 + 4) % 2 == 0 && (column - 1 + 4) % 2 == 0);  // pixel (4, 4)
+        CHECK(std::isnan(dw[i]) == (i % 9 == 3 && read));
+      }
+    });
 }
