@@ -168,7 +168,10 @@ void run(const Common& common) {
   if (!on_gpu) device = {};
   const Memory memory = memory_of(device);
   findings.insert(findings.begin() + 2, look_at_memory(memory, device));
-  for (const Library& library : libraries()) findings.push_back({library.name, library.version});
+  for (const Library& l : libraries()) {
+    const State state = l.problem.empty() ? State::ok : on_gpu ? State::missing : State::note;
+    findings.push_back({l.name, l.version, state, l.problem});
+  }
   findings.push_back(look_at_hdf5());
   const MpiPlugin mpi = load_mpi_plugin(IPA_VERSION);
   findings.push_back({"MPI", mpi.begin ? mpi.library : "not used, processes sum over TCP: " + mpi.problem});

@@ -8,6 +8,7 @@ namespace ipa {
 
 struct Library {
   std::string name, version;
+  std::string problem = {};  // where it cannot be used: why, and what to do
 };
 
 std::vector<Library> libraries();  // oneDNN; with CUDA also its driver, runtime, cuDNN, cuBLASLt and NCCL

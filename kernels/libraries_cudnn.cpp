@@ -1,9 +1,10 @@
-#include <cublasLt.h>
 #include <cuda_runtime_api.h>
 #include <cudnn_graph.h>
 #include <fmt/core.h>
 #include <nccl.h>
 
+#include "engine/error.h"
+#include "kernels/cublas_library.h"
 #include "kernels/libraries.h"
 
 namespace ipa::cuda {
@@ -11,6 +12,14 @@ namespace {
 
 std::string version(std::size_t number) {  // 91900, 130002, 22803
   return fmt::format("{}.{}.{}", number / 10000, number % 10000 / 100, number % 100);
+}
+
+Library cublaslt_here() {
+  try {
+    return {"cuBLASLt", version(cublaslt().version())};
+  } catch (const Error& e) {
+    return {"cuBLASLt", "none", e.what()};
+  }
 }
 
 }  // namespace
@@ -24,7 +33,7 @@ std::vector<Library> libraries() {
   return {{"CUDA driver", has_driver ? "for CUDA " + two(driver) : "none"},
           {"CUDA runtime", two(runtime)},
           {"cuDNN", version(cudnnGetVersion())},
-          {"cuBLASLt", version(cublasLtGetVersion())},
+          cublaslt_here(),
           {"NCCL", version(static_cast<std::size_t>(nccl))}};
 }
 

@@ -1,6 +1,7 @@
 # The CUDA toolkit and NVIDIA's libraries, if they are there. Sets IPA_CUDA_FOUND; with it the language CUDA is enabled
 # and these targets exist:
-#   ipa_cuda_runtime, ipa_cudnn, ipa_cublaslt, ipa_nccl   headers (as system headers) and library
+#   ipa_cuda_runtime, ipa_cudnn, ipa_nccl                 headers (as system headers) and library
+#   ipa_cublaslt                                          headers: the program loads it (kernels/cublas_library.h)
 #   ipa_cuda_options                                      what every .cu of ours is compiled with
 # A CPU-only build includes this file too, and gets nothing but IPA_CUDA_FOUND = OFF.
 set(IPA_CUDA auto CACHE STRING "Build the CUDA backend: ON, OFF, or auto (where toolkit, cuDNN and NCCL are found)")
@@ -19,7 +20,8 @@ function(ipa_version_of header major minor version)
   set(${version} ${a}.${b} PARENT_SCOPE)
 endfunction()
 
-# A library with its header, as an imported target; what is not found is added to `missing`.
+# A library with its header, as an interface; what is not found is added to `missing`. With LOADED it is not linked, but
+# what is built here looks for it where it is now, as if it were; once installed, by the usual search.
 macro(ipa_cuda_library target library header)
   find_path(IPA_${target}_INCLUDE ${header} HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CUDNN_PATH PATH_SUFFIXES include)
   find_library(IPA_${target}_LIBRARY ${library} HINTS ${CUDAToolkit_LIBRARY_DIR} ENV CUDNN_PATH PATH_SUFFIXES lib lib64)
@@ -27,7 +29,14 @@ macro(ipa_cuda_library target library header)
   if(IPA_${target}_INCLUDE AND IPA_${target}_LIBRARY)
     add_library(${target} INTERFACE)
     target_include_directories(${target} SYSTEM INTERFACE ${IPA_${target}_INCLUDE} ${CUDAToolkit_INCLUDE_DIRS})
-    target_link_libraries(${target} INTERFACE ${IPA_${target}_LIBRARY})
+    if("${ARGN}" STREQUAL LOADED)
+      get_filename_component(folder ${IPA_${target}_LIBRARY} DIRECTORY)
+      if(NOT folder IN_LIST CMAKE_CXX_IMPLICIT_LINK_DIRECTORIES)
+        list(APPEND CMAKE_BUILD_RPATH ${folder})
+      endif()
+    else()
+      target_link_libraries(${target} INTERFACE ${IPA_${target}_LIBRARY})
+    endif()
   else()
     list(APPEND missing "lib${library} with ${header}")
   endif()
@@ -41,7 +50,7 @@ macro(ipa_find_cuda)
   else()
     ipa_cuda_library(ipa_cuda_runtime cudart cuda_runtime_api.h)
     ipa_cuda_library(ipa_cudnn cudnn_graph cudnn_graph.h)
-    ipa_cuda_library(ipa_cublaslt cublasLt cublasLt.h)
+    ipa_cuda_library(ipa_cublaslt cublasLt cublasLt.h LOADED)
     ipa_cuda_library(ipa_nccl nccl nccl.h)
     if(TARGET ipa_cudnn)
       ipa_version_of(${IPA_ipa_cudnn_INCLUDE}/cudnn_version.h CUDNN_MAJOR CUDNN_MINOR cudnn_version)
