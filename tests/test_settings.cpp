@@ -107,7 +107,7 @@ TEST_CASE("every preset can be loaded", "[settings]") {
     names.emplace_back(preset.name);
     CHECK_NOTHROW(load_settings(preset.name, {}, {}));
   }
-  CHECK(names == std::vector<std::string>{"demo", "paper", "practical"});
+  CHECK(names == std::vector<std::string>{"demo", "hour", "paper", "practical"});
   CHECK(load_settings("demo", {}, {}).net.residual);
   CHECK_THAT(error_of([] { load_settings("papper", {}, {}); }), Contains("did you mean paper"));
 }

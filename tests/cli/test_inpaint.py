@@ -110,15 +110,17 @@ def test_a_large_slice_has_no_seams(model, tmp_path):
         assert steps[2:-2].max() < 12
 
 
-def test_the_batch_size_changes_nothing(model, tmp_path):
+def test_the_batch_size_changes_nothing_but_rounding(model, tmp_path):
+    """Convolutions are chosen by the size of the work, and Winograd's round otherwise."""
     make_stack(tmp_path / "in.h5", with_holes(smooth_heads(11, 130, seed=4)))
     first = inpaint(model, tmp_path / "in.h5", tmp_path / "b1.h5", "--batch", 1, "--composite", "none")
     assert first[0].shape == (11, 130, 130)
     for batch in (4, 11, 16):
         again = inpaint(model, tmp_path / "in.h5", tmp_path / f"b{batch}.h5", "--batch", batch, "--composite", "none")
-        assert same_numbers(again[0], first[0]) and same_numbers(again[1], first[1])
-    threads = inpaint(model, tmp_path / "in.h5", tmp_path / "t.h5", "--threads", 1, "--composite", "none")
-    assert same_numbers(threads[0], first[0])
+        assert (again[0] == first[0]).mean() > 0.999 and np.abs(again[0].astype(int) - first[0]).max() <= 1
+        assert (again[1] == first[1]).mean() > 0.999
+    threads = inpaint(model, tmp_path / "in.h5", tmp_path / "t.h5", "--batch", 1, "--threads", 1, "--composite", "none")
+    assert same_numbers(threads[0], first[0]) and same_numbers(threads[1], first[1])
 
 
 def test_a_slice_does_not_depend_on_its_neighbours(model, tmp_path):
