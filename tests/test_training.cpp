@@ -130,7 +130,7 @@ TEST_CASE("a step with a NaN in its batch changes no network", "[training]") {
 
 TEST_CASE("the band, from runs whose weights are nudged by a rounding", "[.band]") {
   std::vector<std::unique_ptr<Run>> runs;
-  for (const double nudge : {0.0, 1e-7, -1e-7, 3e-7, 1e-6}) runs.push_back(std::make_unique<Run>(nudge));
+  for (const double nudge : {0.0, 1e-7, -1e-7, 3e-7, -3e-7, 1e-6, -1e-6, 3e-6, -3e-6}) runs.push_back(std::make_unique<Run>(nudge));
   std::ofstream out(band_file);
   for (int k = 0; k < steps; ++k) {
     for (std::size_t c = 0; c < row_of({}).size(); ++c) {
