@@ -124,8 +124,8 @@ Finding look_at_hdf5() {
 
 Finding look_at_vgg19() {
   const fs::path path = vgg19_path();
-  const std::string remedy = fmt::format(
-      "the style loss of the presets paper and practical needs it: {}, or --set loss.style=0", get_vgg19_script());
+  const std::string remedy =
+      fmt::format("the style loss, of all presets but demo, needs it: {}, or --set loss.style=0", get_vgg19_script());
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return {"VGG-19", "not found at " + path.string(), State::note, remedy};
   try {

@@ -135,8 +135,8 @@ MaskSet make_masks(MaskKind kind, MaskSplit split, int count, int size, std::uin
   const std::vector<Target> wanted = targets(split, count, size, seed);
   constexpr std::uint64_t most_attempts = 10000;
   int failed = 0;
-#pragma omp parallel for schedule(dynamic) reduction(+ : failed)
   // Mask i takes its numbers from step 1 + attempt, sample i; the targets took step 0.
+#pragma omp parallel for schedule(dynamic) reduction(+ : failed)
   for (int i = 0; i < count; ++i) {
     if (is_square(i)) {
       RandomSequence random(seed, shapes_of(split), 1, static_cast<std::uint32_t>(i));
