@@ -68,20 +68,7 @@ class GramProduct {
  private:
   ConvGemmWgrad panel_of(const float* features, std::int64_t panel) const {
     const std::int64_t column = panel * kernels_.panel, width = std::min(kernels_.panel, sizes_.channels - column);
-    return {.rows = {.images = 1,
-                     .height = 1,
-                     .width = sizes_.pixels,
-                     .channels = width,
-                     .grid_h = 1,
-                     .grid_w = sizes_.pixels,
-                     .step = 1,
-                     .top = 0,
-                     .left = 0,
-                     .spacing = 1,
-                     .taps_h = 1,
-                     .taps_w = 1,
-                     .pixels = features + column,
-                     .pitch = sizes_.channels},
+    return {.rows = gemm::rows_of_matrix(features + column, sizes_.pixels, width, sizes_.channels),
             .dy = features,
             .dy_pitch = sizes_.channels,
             .out = column + width};

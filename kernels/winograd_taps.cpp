@@ -103,25 +103,14 @@ void run_sum(const Kernels& kernels, const Sum& sum, const Tensor& y, const Tens
 #pragma omp for schedule(static) collapse(2)
     for (std::int64_t p = 0; p < planes; ++p)
       for (std::int64_t column = 0; column < columns; column += group) {
-        ConvGemm g{.rows = {.images = 1,
-                            .height = 1,
-                            .width = count,
-                            .channels = space.depth,
-                            .grid_h = 1,
-                            .grid_w = count,
-                            .step = 1,
-                            .spacing = 1,
-                            .taps_h = 1,
-                            .taps_w = 1},
-                   .weights = {.columns = columns},
-                   .y_height = 1,
-                   .y_width = count,
-                   .y_step = 1,
-                   .packed = space.u + p * space.u_plane,
-                   .y = space.m + p * space.m_plane,
-                   .y_pitch = columns};
-        g.rows.pixels = space.v + p * space.v_plane;
-        g.rows.pitch = space.depth;
+        const ConvGemm g{.rows = gemm::rows_of_matrix(space.v + p * space.v_plane, count, space.depth, space.depth),
+                         .weights = {.columns = columns},
+                         .y_height = 1,
+                         .y_width = count,
+                         .y_step = 1,
+                         .packed = space.u + p * space.u_plane,
+                         .y = space.m + p * space.m_plane,
+                         .y_pitch = columns};
         for (std::int64_t first = 0; first < count; first += kernels.products.block)
           kernels.products.multiply(g, first, std::min(count, first + kernels.products.block), column,
                                     std::min(columns, column + group));

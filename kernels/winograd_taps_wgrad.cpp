@@ -58,23 +58,11 @@ void run(const Kernels& kernels, const Sum& sum, const Tensor& dw, const Tensor&
     for (std::int64_t i = 0; i < terms; ++i)
       for (std::int64_t p = 0; p < planes; ++p)
         for (std::int64_t column = 0; column < channels; column += group) {
-          const ConvGemmWgrad g{.rows = {.images = 1,
-                                         .height = 1,
-                                         .width = count,
-                                         .channels = channels,
-                                         .grid_h = 1,
-                                         .grid_w = count,
-                                         .step = 1,
-                                         .top = 0,
-                                         .left = 0,
-                                         .spacing = 1,
-                                         .taps_h = 1,
-                                         .taps_w = 1,
-                                         .pixels = space.v + (i * planes + p) * space.v_plane,
-                                         .pitch = channels},
-                                .dy = space.m + p * space.m_plane,
-                                .dy_pitch = out,
-                                .out = out};
+          const ConvGemmWgrad g{
+              .rows = gemm::rows_of_matrix(space.v + (i * planes + p) * space.v_plane, count, channels, channels),
+              .dy = space.m + p * space.m_plane,
+              .dy_pitch = out,
+              .out = out};
           kernels.products.accumulate(g, 0, count, column, std::min(channels, column + group),
                                       space.sums + (i * planes + p) * space.sums_plane, nullptr);
         }
