@@ -8,6 +8,7 @@
 
 #include "apps/commands.h"
 #include "apps/evaluation_report.h"
+#include "apps/network_options.h"
 #include "apps/output.h"
 #include "apps/score_report.h"
 #include "apps/training_curves.h"
@@ -17,13 +18,11 @@
 namespace ipa {
 namespace {
 
-constexpr int most_batch = 1024;
-
 struct Arguments {
   std::filesystem::path model, out;
   EvaluationSource source;
   std::string dataset;
-  std::int64_t batch = 4;
+  NetworkArguments network;
   std::optional<std::int64_t> clean;
 };
 
@@ -42,8 +41,9 @@ void make_folder(const std::filesystem::path& path) {
          path.string(), "choose another --out");
 }
 
-void run(const Arguments& arguments, const Common& common) {
-  const int batch = within("--batch", arguments.batch, 1, most_batch);
+void run(Arguments& arguments, const Common& common) {
+  const SliceNetworkOptions options = checked_network_options(arguments.network);
+  arguments.source.views = options.views;
   const int clean =
       within("--clean", arguments.clean.value_or(std::numeric_limits<int>::max()), 0, std::numeric_limits<int>::max());
   const Model model = load_trained(arguments.model, open_device(common));
@@ -52,7 +52,7 @@ void run(const Arguments& arguments, const Common& common) {
   const MaskFile masks(arguments.source.masks);
   std::vector<Chart> curves;
   if (std::filesystem::is_directory(arguments.model)) curves = training_curves(arguments.model);
-  Evaluator evaluator(model, data, masks, batch);
+  Evaluator evaluator(model, data, masks, options);
   if (!model.calibrated)
     warn(fmt::format("the model has no calibrated change threshold, {} is taken", model.change_threshold));
 
@@ -98,7 +98,7 @@ void declare_evaluate(Command& command) {
   command.option("--dataset", "PATH", a->dataset, "Its dataset (default: images, image, data, ...)");
   command.option("--masks", "M.h5", a->source.masks, "Masks, as `ipamedgan masks` writes them", Need::required);
   command.option("--out", "DIR", a->out, "Folder of the results, made where missing", Need::required);
-  command.option("--batch", "N", a->batch, "Slices the network takes at a time (default: 4)");
+  declare_network_options(command, a->network);
   command.option("--clean", "N", a->clean,
                  "Slices, evenly spaced, to measure the false-change rate with (default: all; 0: none)");
   command.run([a](const Common& common) { run(*a, common); });

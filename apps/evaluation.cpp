@@ -30,8 +30,9 @@ std::vector<std::uint8_t> grey(std::span<const float> image) {
 
 }  // namespace
 
-Evaluator::Evaluator(const Model& model, StackReader& data, const MaskFile& masks, std::int64_t batch)
-    : model_(model), data_(data), masks_(masks), size_(plane_size(data)), network_(model, batch) {
+Evaluator::Evaluator(const Model& model, StackReader& data, const MaskFile& masks,
+                     const SliceNetworkOptions& options)
+    : model_(model), data_(data), masks_(masks), size_(plane_size(data)), network_(model, options) {
   masks.require_size(size_, data.file().path());
 }
 

@@ -31,7 +31,7 @@ struct Evaluation {
 class Evaluator {
  public:
   // All must outlive this. Throws ErrorKind::input where the masks have another size than the slices.
-  Evaluator(const Model& model, StackReader& data, const MaskFile& masks, std::int64_t batch);
+  Evaluator(const Model& model, StackReader& data, const MaskFile& masks, const SliceNetworkOptions& options);
 
   // Every slice with its mask, and `clean` slices, evenly spaced, without.
   Evaluation run(std::int64_t clean, bool quiet);

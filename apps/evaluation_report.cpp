@@ -97,6 +97,7 @@ Json evaluation_json(const Evaluation& evaluation, const Model& model, const Eva
                      {"settings", settings_json(model.settings)}};
   result["data"] = source.data.string();
   result["masks"] = source.masks.string();
+  result["views"] = source.views;
   result["change_map"] = {{"threshold", model.change_threshold}, {"calibrated", model.calibrated}};
   result["false_change"] = {{"rate", evaluation.clean > 0 ? Json(evaluation.false_change) : Json(nullptr)},
                             {"n", evaluation.clean}};
@@ -146,6 +147,7 @@ Report evaluation_report(const Evaluation& evaluation, const Model& model, const
   report.settings = {{"model", model.source.string()},
                      {"data", source.data.string()},
                      {"masks", source.masks.string()},
+                     {"views", std::to_string(source.views)},
                      {"change threshold", fmt::format("{:.6g}{}", model.change_threshold,
                                                       model.calibrated ? "" : " (default: not calibrated)")}};
   const Json settings = settings_json(model.settings);

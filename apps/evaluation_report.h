@@ -12,9 +12,10 @@ namespace ipa {
 
 struct EvaluationSource {
   std::filesystem::path data, masks;  // as the user named them
+  int views = 1;                      // that the network's output is averaged over
 };
 
-// scores_json(), and "model", "data", "masks", "change_map", "false_change": a function of the inputs alone.
+// scores_json(), and "model", "data", "masks", "views", "change_map", "false_change": a function of the inputs alone.
 nlohmann::ordered_json evaluation_json(const Evaluation& evaluation, const Model& model,
                                        const EvaluationSource& source);
 

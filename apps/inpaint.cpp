@@ -7,6 +7,7 @@
 
 #include "apps/commands.h"
 #include "apps/inpaint_files.h"
+#include "apps/network_options.h"
 #include "apps/output.h"
 #include "engine/error.h"
 #include "io/nifti.h"
@@ -18,6 +19,7 @@ struct Arguments {
   std::filesystem::path model;
   InpaintFiles files;
   std::string composite = "auto";
+  NetworkArguments network;
 };
 
 Composite composite_of(const std::string& name) {
@@ -25,8 +27,6 @@ Composite composite_of(const std::string& name) {
 }
 
 void check(const Arguments& a) {
-  if (a.files.batch < 1 || a.files.batch > 1024)
-    fail(ErrorKind::usage, "--batch takes 1 to 1024", {}, "4 suits most machines");
   if (a.composite == "mask" && !a.files.mask)
     fail(ErrorKind::usage, "--composite mask needs a mask", {},
          "name one with --mask, or leave it to --composite auto");
@@ -39,6 +39,7 @@ void check(const Arguments& a) {
 
 void run(Arguments& a, const Common& common) {
   check(a);
+  const SliceNetworkOptions options = checked_network_options(a.network);
   const Model model = load_trained(a.model, open_device(common));
   if (a.composite == "auto" && !model.calibrated)
     warn(fmt::format("{} has no calibrated change threshold, {} of the range is used; train with --val to calibrate it",
@@ -46,7 +47,7 @@ void run(Arguments& a, const Common& common) {
   a.files.quiet = common.quiet;
   a.files.force = common.force;
   const auto start = std::chrono::steady_clock::now();
-  SliceInpainter inpainter(model, composite_of(a.composite), a.files.batch);
+  SliceInpainter inpainter(model, composite_of(a.composite), options);
   if (is_nifti_name(a.files.in))
     inpaint_volume(inpainter, a.files);
   else
@@ -63,6 +64,7 @@ void run(Arguments& a, const Common& common) {
                 {"model", a.model.string()},
                 {"model_step", model.step},
                 {"composite", a.composite},
+                {"views", options.views},
                 {"change_threshold", model.change_threshold},
                 {"calibrated", model.calibrated},
                 {"slices", t.slices},
@@ -90,6 +92,7 @@ void declare_inpaint(Command& command) {
       "NAME_change.nii.gz) says which those are. Slices larger than the network's are covered by overlapping\n"
       "squares, smaller ones padded.",
       {"inpaint --model runs/a --in corrupted.h5 --out repaired.h5",
+       "inpaint --model runs/a --in corrupted.h5 --out repaired.h5 --views 4 --force",
        "inpaint --model runs/a --in scan.nii.gz --out repaired.nii.gz --composite mask --mask lesion.nii.gz"});
   command.option("--model", "RUN_OR_FILE", a->model,
                  "Run folder (its best checkpoint, else the newest), or a checkpoint", Need::required);
@@ -100,7 +103,7 @@ void declare_inpaint(Command& command) {
                  "What may change: what the network repaired, everything, or the mask (default: auto)");
   command.option("--mask", "M", a->files.mask,
                  "Where changes are allowed: a file of masks, or for a volume one of its shape");
-  command.option("--batch", "N", a->files.batch, "Squares at a time (default: 4)");
+  declare_network_options(command, a->network);
   command.run([a](const Common& common) { run(*a, common); });
 }
 

@@ -13,7 +13,6 @@ struct InpaintFiles {
   std::filesystem::path in, out;
   std::optional<std::filesystem::path> mask;
   std::string dataset;
-  std::int64_t batch = 4;
   bool force = false, quiet = false;
 };
 

@@ -12,8 +12,8 @@ constexpr double largest_hole = 0.0625;  // of a slice: the square; arbitrary tr
 
 }  // namespace
 
-SliceInpainter::SliceInpainter(const Model& model, Composite composite, std::int64_t batch)
-    : network_(model, batch), composite_(composite), threshold_(model.change_threshold) {}
+SliceInpainter::SliceInpainter(const Model& model, Composite composite, const SliceNetworkOptions& options)
+    : network_(model, options), composite_(composite), threshold_(model.change_threshold) {}
 
 void SliceInpainter::run(NumberType type, const void* slices, std::span<const Range> ranges, PlaneSize size,
                          std::span<const std::uint8_t> masks, void* result, std::span<std::uint8_t> change) {

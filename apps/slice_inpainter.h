@@ -23,7 +23,7 @@ struct InpaintTotals {
 
 class SliceInpainter {
  public:
-  SliceInpainter(const Model& model, Composite composite, std::int64_t batch);
+  SliceInpainter(const Model& model, Composite composite, const SliceNetworkOptions& options);
 
   // One slice per range, `type` elements each. `masks` (1 where changes are allowed) may be empty unless the composite
   // is `mask`. `result` gets slices of the same type, bit for bit the input where `change` (1 or 0 per pixel) is 0.

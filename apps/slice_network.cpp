@@ -9,19 +9,22 @@
 namespace ipa {
 namespace {
 
-// A square's place: pixel (row, column) of the slice lies at (row - top, column - left) of the square.
+// A square's place: pixel (row, column) of the slice lies at (row - top, column - left) of the square, and there counted
+// from the other end where the square is mirrored.
 struct Place {
   std::size_t slice;
   int top, left;
+  bool mirrored, upside_down;
 };
 
-std::vector<Place> places_of(std::size_t slice, PlaneSize size, int side) {
+std::vector<Place> places_of(std::size_t slice, PlaneSize size, int side, int views) {
   auto starts = [side](int length) {
     return length <= side ? std::vector{(length - side) / 2} : square_starts(length, side);
   };
   std::vector<Place> places;
   for (const int top : starts(size.height))
-    for (const int left : starts(size.width)) places.push_back({slice, top, left});
+    for (const int left : starts(size.width))
+      for (int v = 0; v < views; ++v) places.push_back({slice, top, left, v % 2 == 1, v / 2 == 1});
   return places;
 }
 
@@ -31,7 +34,9 @@ void visit(const Place& place, PlaneSize size, int side, F f) {
   const int first_row = std::max(0, -place.top), last_row = std::min(side, size.height - place.top);
   const int first = std::max(0, -place.left), last = std::min(side, size.width - place.left);
   for (int r = first_row; r < last_row; ++r)
-    for (int c = first; c < last; ++c) f(r, c, size.at(place.top + r, place.left + c));
+    for (int c = first; c < last; ++c)
+      f(place.upside_down ? side - 1 - r : r, place.mirrored ? side - 1 - c : c,
+        size.at(place.top + r, place.left + c));
 }
 
 }  // namespace
@@ -46,10 +51,11 @@ std::vector<int> square_starts(int length, int side) {
   return starts;
 }
 
-SliceNetwork::SliceNetwork(const Model& model, std::int64_t batch)
+SliceNetwork::SliceNetwork(const Model& model, const SliceNetworkOptions& options)
     : side_(static_cast<int>(model.settings.data.size)),
-      batch_(batch),
-      inpainter_(*model.generator, model.settings.net, batch, side_, side_,
+      batch_(options.batch),
+      views_(options.views),
+      inpainter_(*model.generator, model.settings.net, batch_, side_, side_,
                  compute_type_on(model.generator->device())) {
   inpainter_.fold();
 }
@@ -58,9 +64,9 @@ void SliceNetwork::run(std::span<const float> slices, PlaneSize size, std::span<
   require(slices.size() == out.size() && slices.size() % size.pixels() == 0, "slice network: sizes differ");
   std::vector<Place> places;
   for (std::size_t s = 0; s < slices.size() / size.pixels(); ++s)
-    for (const Place& p : places_of(s, size, side_)) places.push_back(p);
+    for (const Place& p : places_of(s, size, side_, views_)) places.push_back(p);
   const std::size_t square = PlaneSize{side_, side_}.pixels();
-  const bool blended = size.height > side_ || size.width > side_;
+  const bool blended = views_ > 1 || size.height > side_ || size.width > side_;
   std::vector<float> weights(blended ? out.size() : 0);
   std::fill(out.begin(), out.end(), 0.0f);
   std::vector<float> in(static_cast<std::size_t>(batch_) * square);

@@ -1,6 +1,7 @@
 // The generator on slices of any size. The network works on squares of the side it was trained with: what is smaller is
 // padded with black around its centre, what is larger is covered by evenly spaced squares that overlap by at least a
-// quarter and are blended, the weight of a square falling linearly towards its edges.
+// quarter and are blended, the weight of a square falling linearly towards its edges. The network can be asked about a square
+// and its mirror images; what it makes of them, mirrored back, is averaged.
 #pragma once
 
 #include <span>
@@ -12,21 +13,25 @@
 
 namespace ipa {
 
+struct SliceNetworkOptions {
+  std::int64_t batch = 4;  // squares at a time
+  int views = 1;           // 1: as it is; 2: and its left-right mirror image; 4: and both upside down
+};
+
 class SliceNetwork {
  public:
-  // `batch` squares at a time.
-  SliceNetwork(const Model& model, std::int64_t batch);
+  SliceNetwork(const Model& model, const SliceNetworkOptions& options);
 
   // `count` slices of `size`, all in [-1, 1], to the network's output for each. Throws ErrorKind::numerical where that
   // is not finite.
   void run(std::span<const float> slices, PlaneSize size, std::span<float> out);
 
   std::int64_t batch() const { return batch_; }
-  int side() const { return side_; }
 
  private:
   int side_;
   std::int64_t batch_;
+  int views_;
   Inpainter inpainter_;
 };
 

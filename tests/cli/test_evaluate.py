@@ -109,16 +109,18 @@ def test_what_the_methods_are(results):
     assert scores["raw"]["mask"]["mse"] != scores["corrupted"]["mask"]["mse"]
 
 
-@pytest.mark.parametrize("method, composite", [("composite", "auto"), ("raw", "none")])
-def test_it_scores_what_inpaint_makes(trained, results, tmp_path, method, composite):
+@pytest.mark.parametrize("method, composite, views", [("composite", "auto", 1), ("raw", "none", 1), ("raw", "none", 4)])
+def test_it_scores_what_inpaint_makes(trained, results, tmp_path, method, composite, views):
     corrupted, made = tmp_path / "c.h5", tmp_path / "o.h5"
     succeed("corrupt", "--in", trained.data, "--masks", trained.masks, "--hole", 0.2, "--out", corrupted)
-    succeed("inpaint", "--model", trained.run, "--in", corrupted, "--composite", composite, "--out", made)
+    succeed("inpaint", "--model", trained.run, "--in", corrupted, "--composite", composite, "--views", views, "--out", made)
+    evaluated = results[1] if views == 1 else trained.evaluate(tmp_path / "r", "--json", "--views", views)
+    assert evaluated.json["views"] == views
     scores = succeed("score", "--target", trained.data, "--output", made, "--masks", trained.masks, "--json").json
     for region in REGIONS:
         for metric in METRICS:
             # A few pixels between two grey levels may round the other way.
-            wanted = pytest.approx(results[1].json[method][region][metric], rel=1e-3, abs=1e-5)
+            wanted = pytest.approx(evaluated.json[method][region][metric], rel=1e-3, abs=1e-5)
             assert scores["output"][region][metric] == wanted
 
 
@@ -241,6 +243,7 @@ def test_refusals(trained, tmp_path):
     make_masks(tmp_path / "all.h5", np.ones((1, SIDE, SIDE), np.uint8))
     evaluate(2, "--batch", batch=0)
     evaluate(2, "--clean", clean=-1)
+    evaluate(2, "--views", views=8)
     (tmp_path / "file").write_text("")
     evaluate(4, "file", out=tmp_path / "file")
     refuse(3, "evaluate", "--model", trained.run, "--data", trained.data, "--masks", tmp_path / "all.h5", "--out",

@@ -213,8 +213,24 @@ def test_masks_that_do_not_fit(model, corrupted, tmp_path):
     refuse(4, "inpaint", "--model", model, "--in", corrupted, "--out", tmp_path / "no/o.h5", says="no")
 
 
+@pytest.mark.parametrize("size", [(96, 96), (80, 130)])
+@pytest.mark.parametrize("views", [2, 4])
+def test_views_average_what_the_network_makes_of_mirror_images(model, tmp_path, size, views):
+    images = of_type("f4", with_holes(smooth_heads(3, size=max(size), seed=9)))[:, : size[0], : size[1]]
+    mirrors = [(), (2,), (1,), (1, 2)][:views]
+
+    def made(name, slices, *more):
+        source = make_stack(tmp_path / "in.h5", slices, intensity_range=TYPES["f4"])
+        return inpaint(model, source, tmp_path / name, "--composite", "none", "--force", *more)[0].astype(np.float64)
+
+    each = [np.flip(made("one.h5", np.flip(images, axes)), axes) for axes in mirrors]
+    assert np.abs(each[0] - each[1]).max() > 1e-3
+    np.testing.assert_allclose(made("all.h5", images, "--views", views), np.mean(each, axis=0), atol=1e-4)
+
+
 @pytest.mark.parametrize("more, says", [
     (["--batch", "0"], "--batch"),
+    (["--views", "3"], '--views has no choice "3"'),
     (["--batch", "100000"], "--batch"),
     (["--composite", "some"], '--composite has no choice "some"'),
     (["--composite", "mask"], "--mask"),
@@ -239,7 +255,7 @@ def test_json_is_one_object(model, corrupted, tmp_path):
     with h5py.File(tmp_path / "o.h5") as file:
         change = file["change"][()]
     assert found["slices"] == 3 and found["changed_slices"] == 3 and found["calibrated"] is True
-    assert found["model_step"] == 60 and found["out"] == str(tmp_path / "o.h5") and found["composite"] == "auto"
+    assert found["model_step"] == 60 and found["out"] == str(tmp_path / "o.h5") and found["composite"] == "auto" and found["views"] == 1
     assert found["changed_share"] == pytest.approx(change.mean()) and 0 < found["change_threshold"] < 1
 
 
