@@ -88,7 +88,7 @@ double Evaluator::changed_share(std::span<const std::uint64_t> clean) {
 
 Evaluation Evaluator::run(std::int64_t clean, bool quiet) {
   const StackInfo& info = data_.info();
-  const auto batch = static_cast<std::uint64_t>(network_.batch());
+  const auto batch = static_cast<std::uint64_t>(network_.slices_at_once());
   Evaluation result;
   result.clean = std::min(clean, static_cast<std::int64_t>(info.count));
   const auto clean_count = static_cast<std::uint64_t>(result.clean);

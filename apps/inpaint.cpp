@@ -72,6 +72,7 @@ void run(Arguments& a, const Common& common) {
                 {"changed_share", share},
                 {"large_changes", t.large},
                 {"seconds", seconds},
+                {"network_seconds", inpainter.network_seconds()},
                 {"slices_per_s", static_cast<double>(t.slices) / seconds},
                 {"notice", "Research use only. Synthesised content; not for diagnostic use."}});
   else

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "apps/mask_file.h"
@@ -10,6 +11,7 @@
 #include "apps/progress.h"
 #include "apps/slices.h"
 #include "engine/error.h"
+#include "engine/pipeline.h"
 #include "io/atomic_file.h"
 #include "io/percentile.h"
 #include "io/stack.h"
@@ -48,6 +50,31 @@ std::vector<std::uint8_t> volume_masks(const fs::path& path, const Nifti& volume
   return slices;
 }
 
+// Reads, computes and writes `count` slices, some at once, each at the same time as the others: read(first, batch)
+// fills a batch's slices, ranges and masks (its ranges say how many are wanted), write(first, batch) takes its result
+// and change.
+template <class Read, class Write>
+void inpaint_slices(SliceInpainter& inpainter, std::uint64_t count, bool quiet, Read read, Write write) {
+  constexpr std::uint64_t depth = 3;
+  const auto most = static_cast<std::uint64_t>(inpainter.slices_at_once());
+  std::array<InpaintBatch, depth> ring;
+  Progress progress("inpaint", "slice", static_cast<std::int64_t>(count), quiet);
+  const auto last_of = [&](std::uint64_t item) { return std::min(count, (item + 1) * most); };
+  const std::vector<Stage> stages{[&](std::uint64_t item) {
+                                    InpaintBatch& batch = ring[item % depth];
+                                    batch.ranges.resize(last_of(item) - item * most);
+                                    read(item * most, batch);
+                                    inpainter.scale(batch);
+                                  },
+                                  [&](std::uint64_t item) { inpainter.infer(ring[item % depth]); },
+                                  [&](std::uint64_t item) {
+                                    inpainter.compose(ring[item % depth]);
+                                    write(item * most, ring[item % depth]);
+                                    progress.update(static_cast<std::int64_t>(last_of(item)));
+                                  }};
+  run_pipeline((count + most - 1) / most, depth, stages, 1);
+}
+
 }  // namespace
 
 void inpaint_stack(SliceInpainter& inpainter, const Model& model, const InpaintFiles& files) {
@@ -60,28 +87,24 @@ void inpaint_stack(SliceInpainter& inpainter, const Model& model, const InpaintF
   StackWriter out(files.out, files.force);
   out.declare("images", info.type, info.shape);
   out.declare("change", NumberType::u8, info.shape);
-  Progress progress("inpaint", "slice", static_cast<std::int64_t>(info.count), files.quiet);
-  const std::size_t n = size.pixels();
-  std::vector<char> slices, result;
-  std::vector<std::uint8_t> change, mask;
-  for (std::uint64_t first = 0; first < info.count;) {
-    const std::uint64_t count =
-        std::min<std::uint64_t>(static_cast<std::uint64_t>(inpainter.batch()), info.count - first);
-    slices.resize(count * in.slice_bytes());
-    result.resize(slices.size());
-    change.resize(count * n);
-    if (masks) {
-      mask.resize(count * n);
-      for (std::uint64_t i = 0; i < count; ++i)
-        masks->read(static_cast<std::int64_t>(first + i), std::span(mask).subspan(i * n, n));
-    }
-    in.read(first, count, slices.data());
-    inpainter.run(info.type, slices.data(), ranges_of(in, first, count), size, mask, result.data(), change);
-    out.append("images", count, result.data());
-    out.append("change", count, change.data());
-    first += count;
-    progress.update(static_cast<std::int64_t>(first));
-  }
+  inpaint_slices(
+      inpainter, info.count, files.quiet,
+      [&](std::uint64_t first, InpaintBatch& batch) {
+        const std::size_t n = size.pixels(), count = batch.count();
+        batch.type = info.type;
+        batch.size = size;
+        batch.slices.resize(count * in.slice_bytes());
+        in.read(first, count, batch.slices.data());
+        batch.ranges = ranges_of(in, first, count);
+        if (!masks) return;
+        batch.masks.resize(count * n);
+        for (std::size_t i = 0; i < count; ++i)
+          masks->read(static_cast<std::int64_t>(first + i), std::span(batch.masks).subspan(i * n, n));
+      },
+      [&](std::uint64_t, const InpaintBatch& batch) {
+        out.append("images", batch.count(), batch.result.data());
+        out.append("change", batch.count(), batch.change.data());
+      });
   out.describe(info);
   for (const std::string& name : out.copy_extras(in)) warn(fmt::format("cannot copy {}, left out", name));
   out.file().set_text("/", "inpainted_by", fmt::format("ipamedgan {}, model of step {}", IPA_VERSION, model.step));
@@ -101,27 +124,24 @@ void inpaint_volume(SliceInpainter& inpainter, const InpaintFiles& files) {
   if (files.mask) masks = volume_masks(*files.mask, volume, cut);
 
   Nifti changes = like(volume, NumberType::u8);
-  std::vector<float> slices, result;
-  std::vector<std::uint8_t> change;
-  Progress progress("inpaint", "slice", static_cast<std::int64_t>(cut.count()), files.quiet);
-  for (std::uint64_t first = 0; first < cut.count();) {
-    const std::uint64_t count =
-        std::min<std::uint64_t>(static_cast<std::uint64_t>(inpainter.batch()), cut.count() - first);
-    slices.resize(count * n);
-    result.resize(slices.size());
-    change.resize(slices.size());
-    for (std::uint64_t i = 0; i < count; ++i) cut.read(values.data(), first + i, slices.data() + i * n);
-    const std::vector<Range> ranges(count, range);
-    const auto mask = masks.empty() ? std::span<const std::uint8_t>()
-                                    : std::span<const std::uint8_t>(masks).subspan(first * n, count * n);
-    inpainter.run(NumberType::f32, slices.data(), ranges, size, mask, result.data(), change);
-    for (std::uint64_t i = 0; i < count; ++i) {
-      cut.write(result.data() + i * n, first + i, values.data());
-      cut.write(change.data() + i * n, first + i, reinterpret_cast<std::uint8_t*>(changes.voxels.data()));
-    }
-    first += count;
-    progress.update(static_cast<std::int64_t>(first));
-  }
+  inpaint_slices(
+      inpainter, cut.count(), files.quiet,
+      [&](std::uint64_t first, InpaintBatch& batch) {
+        batch.type = NumberType::f32;
+        batch.size = size;
+        batch.slices.resize(batch.count() * n * sizeof(float));
+        auto* slices = reinterpret_cast<float*>(batch.slices.data());
+        for (std::size_t i = 0; i < batch.count(); ++i) cut.read(values.data(), first + i, slices + i * n);
+        std::ranges::fill(batch.ranges, range);
+        if (!masks.empty()) batch.masks.assign(masks.data() + first * n, masks.data() + (first + batch.count()) * n);
+      },
+      [&](std::uint64_t first, const InpaintBatch& batch) {
+        const auto* result = reinterpret_cast<const float*>(batch.result.data());
+        for (std::size_t i = 0; i < batch.count(); ++i) {
+          cut.write(result + i * n, first + i, values.data());
+          cut.write(batch.change.data() + i * n, first + i, reinterpret_cast<std::uint8_t*>(changes.voxels.data()));
+        }
+      });
   // Only what changed passes through the file's slope and rounding.
   std::vector<char> stored(volume.voxels.size());
   store_values(volume, values.data(), values.size(), stored.data());

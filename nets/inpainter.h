@@ -23,7 +23,8 @@ class Inpainter {
             std::int64_t width, DType compute = DType::f32, const Buffer* arena = nullptr);
 
   void fold();  // takes over the parameters' present values; call it after every change of them
-  void run();   // input() to output()
+  void run();   // enqueues input() to output()
+  Stream& stream() { return stream_; }
   Tensor input() const { return program_->tensor(ends_.input); }  // as described; to fill by from_host
   Tensor output() const { return program_->tensor(ends_.output); }
   const Plan& plan() const { return program_->plan(); }
