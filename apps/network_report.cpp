@@ -61,8 +61,9 @@ MemoryPlan plan_memory(const Settings& settings, Device device) {
   const PlanOptions where{.device = device};
   {
     Gan gan(device);
-    const StepGraph step(gan, step_options(settings, settings.train.batch, device), nullptr,
+    StepGraph step(gan, step_options(settings, settings.train.batch, device), nullptr,
                          described_data(settings, device));
+    step.rewrite(device);
     const Plan planned = plan(step.graph, step.pictures(), where);
     result.training_step_bytes = planned.arena_bytes;
     result.training_table = memory_table(planned);

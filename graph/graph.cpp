@@ -58,10 +58,38 @@ Graph::Scope::Scope(Graph& graph, const std::string& name) : graph_(graph), leng
   graph_.scope_ += name;
 }
 
-std::string to_string(const Graph& graph) {
+std::vector<TensorSpec> Graph::Lists::specs(const std::vector<Value>& values) const {
+  std::vector<TensorSpec> result;
+  for (const Value& v : values) result.push_back(v ? spec(v) : TensorSpec{{0, 0, 0, 0}, DType::f32});
+  return result;
+}
+
+void Graph::replace(Lists lists) {
+  require(lists.infos.size() >= infos_.size(), "graph: values keep their ids");
+  for (Info& info : lists.infos) info.node = -1;
+  for (std::size_t n = 0; n < lists.nodes.size(); ++n) {
+    Node& node = lists.nodes[n];
+    for (Value& v : node.inputs) {
+      if (!v) continue;
+      v.graph = this;
+      const Info& info = lists.infos[static_cast<std::size_t>(v.id)];
+      require(info.kind != Kind::result || info.node >= 0, "graph: " + node.op->name() + " reads what is not made yet");
+    }
+    for (Value& v : node.outputs) {
+      v.graph = this;
+      int& maker = lists.infos[static_cast<std::size_t>(v.id)].node;
+      require(maker < 0, "graph: a value is made twice");
+      maker = static_cast<int>(n);
+    }
+  }
+  infos_ = std::move(lists.infos);
+  nodes_ = std::move(lists.nodes);
+}
+
+std::string to_string(const Graph::Lists& lists) {
   std::string text;
-  for (const Graph::Node& node : graph.nodes()) {
-    for (const Value& v : node.outputs) text += fmt::format("%{} {} ", v.id, to_string(v.shape()));
+  for (const Graph::Node& node : lists.nodes) {
+    for (const Value& v : node.outputs) text += fmt::format("%{} {} ", v.id, to_string(lists.spec(v).shape));
     text += "= " + node.op->name() + "(";
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
       text += (i ? ", " : "") + (node.inputs[i] ? fmt::format("%{}", node.inputs[i].id) : std::string("-"));
@@ -69,5 +97,7 @@ std::string to_string(const Graph& graph) {
   }
   return text;
 }
+
+std::string to_string(const Graph& graph) { return to_string(graph.lists()); }
 
 }  // namespace ipa

@@ -43,6 +43,19 @@ class Graph {
   // may read the state's former content after `result` is made.
   void store(Value result, Value state);
 
+  // All of the description, to be changed by rewrites (graph/rewrite.h); their values of new ids know no graph yet.
+  struct Lists {
+    std::vector<Info> infos;  // by value id
+    std::vector<Node> nodes;
+
+    const TensorSpec& spec(Value v) const { return infos[static_cast<std::size_t>(v.id)].spec; }
+    std::vector<TensorSpec> specs(const std::vector<Value>& values) const;  // of an absent one: zero channels
+  };
+  Lists lists() const { return {infos_, nodes_}; }
+  // Takes the place of all: values keep their ids and meanings, new ones come behind them, a result that no node makes
+  // any more is gone. Whoever holds a Value holds it on.
+  void replace(Lists lists);
+
   const Info& info(Value v) const { return infos_[static_cast<std::size_t>(v.id)]; }
   const std::vector<Info>& infos() const { return infos_; }
   const std::vector<Node>& nodes() const { return nodes_; }
@@ -100,6 +113,7 @@ struct GradOptions {
 // What it reads of the forward pass is computed again where that is cheap (Op::recompute), so that it need not be kept.
 std::vector<Value> grad(Value loss, Values wrt, const GradOptions& options = {});
 
-std::string to_string(const Graph& graph);  // one line a node
+std::string to_string(const Graph::Lists& lists);  // one line a node
+std::string to_string(const Graph& graph);
 
 }  // namespace ipa

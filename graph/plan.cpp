@@ -11,24 +11,6 @@ namespace {
 constexpr std::size_t alignment = 64;
 constexpr std::size_t align_up(std::size_t n) { return (n + alignment - 1) / alignment * alignment; }
 
-// Nodes that an output, a mutation or a store depends on.
-std::vector<bool> live_nodes(const Graph& graph, Values outputs) {
-  std::vector<bool> wanted(graph.infos().size(), false), live(graph.nodes().size(), false);
-  for (const Value& v : outputs) wanted[static_cast<std::size_t>(v.id)] = true;
-  for (std::size_t n = graph.nodes().size(); n-- > 0;) {
-    const Graph::Node& node = graph.nodes()[n];
-    bool keep = false;
-    for (const Value& v : node.outputs) keep |= wanted[static_cast<std::size_t>(v.id)] || graph.info(v).stored >= 0;
-    for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      keep |= node.inputs[i] && node.op->mutates(static_cast<int>(i));
-    if (!keep) continue;
-    live[n] = true;
-    for (const Value& v : node.inputs)
-      if (v) wanted[static_cast<std::size_t>(v.id)] = true;
-  }
-  return live;
-}
-
 // Offsets by size, the largest first, each at the lowest place free during its life.
 void assign_offsets(std::vector<Plan::Storage>& storages, const PlanOptions& options, std::size_t& arena_bytes) {
   std::vector<std::size_t> by_size(storages.size()), placed;
@@ -57,6 +39,23 @@ void assign_offsets(std::vector<Plan::Storage>& storages, const PlanOptions& opt
 }
 
 }  // namespace
+
+std::vector<bool> live_nodes(const Graph& graph, Values outputs) {
+  std::vector<bool> wanted(graph.infos().size(), false), live(graph.nodes().size(), false);
+  for (const Value& v : outputs) wanted[static_cast<std::size_t>(v.id)] = true;
+  for (std::size_t n = graph.nodes().size(); n-- > 0;) {
+    const Graph::Node& node = graph.nodes()[n];
+    bool keep = false;
+    for (const Value& v : node.outputs) keep |= wanted[static_cast<std::size_t>(v.id)] || graph.info(v).stored >= 0;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      keep |= node.inputs[i] && node.op->mutates(static_cast<int>(i));
+    if (!keep) continue;
+    live[n] = true;
+    for (const Value& v : node.inputs)
+      if (v) wanted[static_cast<std::size_t>(v.id)] = true;
+  }
+  return live;
+}
 
 Plan plan(const Graph& graph, Values outputs, const PlanOptions& options) {
   Plan result;

@@ -38,6 +38,9 @@ struct Plan {
   int in_place = 0;                // values that took over another's memory
 };
 
+// By node: whether an output, a mutation or a store depends on it.
+std::vector<bool> live_nodes(const Graph& graph, Values outputs);
+
 // `outputs` keep their content until the next run. Nodes that mutate or store to a state always run.
 Plan plan(const Graph& graph, Values outputs, const PlanOptions& options = {});
 

@@ -2,6 +2,7 @@
 
 #include "engine/on_device.h"
 #include "kernels/channel_grid.h"
+#include "kernels/channel_sums.h"
 
 namespace ipa {
 namespace {
@@ -67,6 +68,21 @@ void batch_norm_forward_cpu(Tensor y, Tensor mean, Tensor invstd, Tensor x, cons
   finish_moments(mean, invstd, p, space.moments, rows);
   space.norm.fill(l, mean, invstd, p);
   normalise(y, x, space.norm, a);
+}
+
+void batch_norm_statistics_cpu(Tensor mean, Tensor invstd, Tensor sums, std::int64_t pixels, const NormParameters& p,
+                               void* workspace) {
+  const std::int64_t channels = mean.shape.c;
+  require(sums.packed() && sums.shape == channel_sums_shape(channels), "batch_norm: the sums are of another width");
+  auto* const m = static_cast<double*>(workspace);
+  double* const m2 = m + channels;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const double sum = sums.f32()[c], squares = sums.f32()[channels + c];
+    m[c] = sum / static_cast<double>(pixels);
+    m2[c] = squares - sum * m[c];
+    if (m2[c] < 0) m2[c] = 0;  // a NaN stays
+  }
+  finish_statistics(mean, invstd, p, m, m2, pixels);
 }
 
 void batch_norm_recompute_cpu(Tensor y, Tensor x, Tensor mean, Tensor invstd, const NormParameters& p, Activation a,
@@ -152,6 +168,17 @@ void batch_norm_forward(Stream& stream, Tensor y, Tensor mean, Tensor invstd, Te
   on_device(
       stream, [&] { batch_norm_forward_cpu(y, mean, invstd, x, p, a, workspace); },
       [&] { cuda::batch_norm_forward(stream, y, mean, invstd, x, p, a, workspace); });
+}
+
+std::size_t batch_norm_statistics_workspace_bytes(std::int64_t channels) {
+  return static_cast<std::size_t>(2 * channels) * sizeof(double);
+}
+
+void batch_norm_statistics(Stream& stream, Tensor mean, Tensor invstd, Tensor sums, std::int64_t pixels,
+                           const NormParameters& p, void* workspace) {
+  on_device(
+      stream, [&] { batch_norm_statistics_cpu(mean, invstd, sums, pixels, p, workspace); },
+      [&] { cuda::batch_norm_statistics(stream, mean, invstd, sums, pixels, p, workspace); });
 }
 
 void batch_norm_recompute(Stream& stream, Tensor y, Tensor x, Tensor mean, Tensor invstd, const NormParameters& p,

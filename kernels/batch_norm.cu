@@ -1,6 +1,7 @@
 #include "kernels/batch_norm.h"
 
 #include "kernels/batch_norm.cuh"
+#include "kernels/channel_sums.h"
 
 namespace ipa::cuda {
 
@@ -18,6 +19,15 @@ void batch_norm_forward(Stream& stream, Tensor y, Tensor mean, Tensor invstd, Te
                   NormVectors(p, mean, invstd), statistics, g);
     });
   });
+}
+
+void batch_norm_statistics(Stream& stream, Tensor mean, Tensor invstd, Tensor sums, std::int64_t pixels,
+                           const NormParameters& p, void* workspace) {
+  const std::int64_t channels = mean.shape.c;
+  require(sums.shape == channel_sums_shape(channels), "batch_norm: the sums are of another width");
+  const ChannelStatistics statistics(mean, invstd, p, {1, 1, pixels, channels}, static_cast<double*>(workspace));
+  launch(stream, dim3(1), ChannelGrid::threads, move_shared_bytes, known_sums_kernel, sums.f32(), sums.pitch,
+         statistics);
 }
 
 void batch_norm_recompute(Stream& stream, Tensor y, Tensor x, Tensor mean, Tensor invstd, const NormParameters& p,

@@ -5,15 +5,14 @@
 
 namespace ipa {
 
-template <class T>
-__global__ void __launch_bounds__(ChannelGrid::threads, 2) moments_kernel(double* parts, const T* x, ChannelGrid grid) {
-  const ChannelThread thread(grid);
-  x += thread.channel;
-  Moments8 moments(load8(x + thread.any * grid.pitch()));
-  thread.for_pixels<16 / sizeof(T)>(
-      grid, [&](std::int64_t p) { return load8(x + p * grid.pitch()); },
-      [&](std::int64_t, const Numbers8& v) { moments.add(v); });
-  moments.store(parts, 2, 0, grid, thread);
+// Statistics of sums that are known, (2, pitch). One block, of which a thread moves the channels that it finished.
+__global__ void __launch_bounds__(ChannelGrid::threads)
+    known_sums_kernel(const float* sums, std::int64_t pitch, ChannelStatistics statistics) {
+  for (std::int64_t c = threadIdx.x; c < pitch; c += blockDim.x) {
+    const double of[2] = {static_cast<double>(sums[c]), static_cast<double>(sums[pitch + c])};
+    statistics.finish(c, of);
+  }
+  statistics.move();
 }
 
 // y = a(norm(x)), the pixels from the end.

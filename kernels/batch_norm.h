@@ -23,6 +23,12 @@ std::size_t affine_workspace_bytes(Device device, const Shape& x);
 void batch_norm_forward(Stream& stream, Tensor y, Tensor mean, Tensor invstd, Tensor x, const NormParameters& p,
                         Activation a, void* workspace);
 
+// The statistics' part of it where the sums of x and of x^2 over its `pixels` are known (channel_sums.h); then
+// batch_norm_recompute makes y. As they are f32, the variance loses what the mean's square is larger than it.
+void batch_norm_statistics(Stream& stream, Tensor mean, Tensor invstd, Tensor sums, std::int64_t pixels,
+                           const NormParameters& p, void* workspace);
+std::size_t batch_norm_statistics_workspace_bytes(std::int64_t channels);
+
 // The same y, bit by bit, from the statistics that batch_norm_forward left; moves nothing. y may be x.
 void batch_norm_recompute(Stream& stream, Tensor y, Tensor x, Tensor mean, Tensor invstd, const NormParameters& p,
                           Activation a, void* workspace);
@@ -37,6 +43,7 @@ void affine_forward(Stream& stream, Tensor y, Tensor x, Tensor scale, Tensor shi
 
 namespace cuda {  // batch_norm.cu
 decltype(ipa::batch_norm_forward) batch_norm_forward;
+decltype(ipa::batch_norm_statistics) batch_norm_statistics;
 decltype(ipa::batch_norm_recompute) batch_norm_recompute;
 decltype(ipa::batch_norm_backward) batch_norm_backward;
 decltype(ipa::affine_forward) affine_forward;

@@ -55,19 +55,9 @@ void Moments::measure(std::int64_t to, const float* x, std::int64_t channels, st
   });
 }
 
-void finish_moments(const Tensor& mean, const Tensor& invstd, const NormParameters& p, const Moments& moments,
-                    std::int64_t rows) {
-  const std::int64_t channels = mean.shape.c, step = reduction_rows(channels);
-  double *m = moments.mean, *m2 = moments.m2;  // of the rows joined so far
-  for (std::int64_t first = step, block = 1; first < rows; first += step, ++block) {
-    const double here = static_cast<double>(std::min(step, rows - first)), before = static_cast<double>(first);
-    const double *mb = m + block * channels, *m2b = m2 + block * channels;
-    for (std::int64_t c = 0; c < channels; ++c) {
-      const double d = mb[c] - m[c];
-      m[c] += d * here / (before + here);
-      m2[c] += m2b[c] + d * d * before * here / (before + here);
-    }
-  }
+void finish_statistics(const Tensor& mean, const Tensor& invstd, const NormParameters& p, const double* m,
+                       const double* m2, std::int64_t rows) {
+  const std::int64_t channels = mean.shape.c;
   const double n = static_cast<double>(rows), unbiased = rows > 1 ? 1 / (n - 1) : 1 / n;
   bool finite = true;
   for (std::int64_t c = 0; c < channels; ++c) {
@@ -81,6 +71,22 @@ void finish_moments(const Tensor& mean, const Tensor& invstd, const NormParamete
     rm[c] = static_cast<float>((1 - double{p.momentum}) * rm[c] + double{p.momentum} * m[c]);
     rv[c] = static_cast<float>((1 - double{p.momentum}) * rv[c] + double{p.momentum} * m2[c] * unbiased);
   }
+}
+
+void finish_moments(const Tensor& mean, const Tensor& invstd, const NormParameters& p, const Moments& moments,
+                    std::int64_t rows) {
+  const std::int64_t channels = mean.shape.c, step = reduction_rows(channels);
+  double *m = moments.mean, *m2 = moments.m2;  // of the rows joined so far
+  for (std::int64_t first = step, block = 1; first < rows; first += step, ++block) {
+    const double here = static_cast<double>(std::min(step, rows - first)), before = static_cast<double>(first);
+    const double *mb = m + block * channels, *m2b = m2 + block * channels;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double d = mb[c] - m[c];
+      m[c] += d * here / (before + here);
+      m2[c] += m2b[c] + d * d * before * here / (before + here);
+    }
+  }
+  finish_statistics(mean, invstd, p, m, m2, rows);
 }
 
 NormLanes::NormLanes(Scratch& scratch, const Lanes& l)

@@ -34,6 +34,27 @@ struct Moments8 {
   }
 };
 
+// The sums of x and of x^2, for finish_sums<2>.
+template <class T>
+__global__ void __launch_bounds__(ChannelGrid::threads, 2) moments_kernel(double* parts, const T* x, ChannelGrid grid) {
+  const ChannelThread thread(grid);
+  x += thread.channel;
+  Moments8 moments(load8(x + thread.any * grid.pitch()));
+  thread.for_pixels<16 / sizeof(T)>(
+      grid, [&](std::int64_t p) { return load8(x + p * grid.pitch()); },
+      [&](std::int64_t, const Numbers8& v) { moments.add(v); });
+  moments.store(parts, 2, 0, grid, thread);
+}
+
+struct StoreSums {  // as f32, (2, pitch)
+  float* to;
+  std::int64_t pitch;
+  __device__ void operator()(std::int64_t c, const double* sums) const {
+    to[c] = static_cast<float>(sums[0]);
+    to[pitch + c] = static_cast<float>(sums[1]);
+  }
+};
+
 // The statistics of one norm's input on their way: finish() makes them of the sums, in finish_sums_kernel; move() moves
 // the running ones, in a later kernel, because it must first know whether those of all channels are finite.
 struct ChannelStatistics {

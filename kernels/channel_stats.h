@@ -29,9 +29,13 @@ struct Moments {
   void measure(std::int64_t at, const float* x, std::int64_t channels, std::int64_t first, std::int64_t last) const;
 };
 
-// Joins the blocks (Chan, Golub, LeVeque 1979): writes the batch's mean and 1 / sqrt(variance + eps) (population
-// variance), and moves the running statistics: r = (1 - momentum) r + momentum batch, variance n / (n - 1) (n = 1: 0).
-// If any channel's statistics are not finite, none of the running ones moves. `moments` is overwritten.
+// Of `rows` rows' mean and second central moment, C each: writes the batch's mean and 1 / sqrt(variance + eps)
+// (population variance), and moves the running statistics: r = (1 - momentum) r + momentum batch, variance n / (n - 1)
+// (n = 1: 0). If any channel's statistics are not finite, none of the running ones moves.
+void finish_statistics(const Tensor& mean, const Tensor& invstd, const NormParameters& p, const double* m,
+                       const double* m2, std::int64_t rows);
+
+// Joins the blocks (Chan, Golub, LeVeque 1979) and finishes. `moments` is overwritten.
 void finish_moments(const Tensor& mean, const Tensor& invstd, const NormParameters& p, const Moments& moments,
                     std::int64_t rows);
 

@@ -1,7 +1,7 @@
 // Convolution and its gradients on NHWC tensors; weights (Co,kh,kw,Ci). Operands of one type, fp32 or, on CUDA, bf16;
 // the bias and dw are fp32. Each is prepared once and then run without creating anything: on the CPU by our own kernels
-// (winograd.h, winograd_taps.h, conv_gemm.h) or by oneDNN (conv_onednn.cpp), which, and with which layouts, is chosen by
-// shape; on CUDA by cuDNN (conv_cudnn.cpp).
+// (winograd.h, winograd_taps.h, conv_gemm.h) or by oneDNN (conv_onednn.cpp), which, and with which layouts, is chosen
+// by shape; on CUDA by cuDNN (conv_cudnn.cpp).
 //   forward  y[n,i,j,o]  = a(sum x[n, i stride - pad + r dilation, j ..., c] w[o,r,s,c] + bias[o])
 //   dgrad    dx = d<dy, forward>/dx without bias and activation; wgrad dw likewise
 // FLOPs: 2 * (elements of y) * kh * kw * Ci for each of the three. Bytes: x, w and y once. On an H200 (4.3 TB/s,
@@ -46,8 +46,15 @@ constexpr std::size_t conv_workspace_limit = std::size_t{16} << 20;
 // run(stream, y, x, w, bias, workspace); bias without data where `bias` is false.
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(Device device, const ConvGeometry& g, DType dtype, bool bias,
                                                           Activation a);
+// Without bias and activation, and besides the sums of y and of y^2 over its pixels, (1,1,2,Co) f32, as channel_sums.h
+// makes them; on CUDA in the convolution's kernel: run(stream, y, sums, x, w, workspace). One order of additions.
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_statistics(Device device, const ConvGeometry& g, DType dtype);
 // run(stream, dx, dy, w, workspace)
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(Device device, const ConvGeometry& g, DType dtype);
+// run(stream, dx, dy, w, added, workspace): dx = dgrad + added, another part of x's gradient, in the same kernel, for
+// the shapes for which there is one. On the CPU dx may be `added`; on CUDA not.
+bool dgrad_takes_addition(Device device, const ConvGeometry& g);
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_dgrad_add(Device device, const ConvGeometry& g, DType dtype);
 // run(stream, dw, x, dy, workspace). On the CPU the same bits on any number of threads.
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const ConvGeometry& g, DType dtype);
 
@@ -62,7 +69,9 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g, L
 }  // namespace onednn
 namespace cuda {
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, DType dtype, bool bias, Activation a);
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_statistics(const ConvGeometry& g, DType dtype);
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g, DType dtype);
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_dgrad_add(const ConvGeometry& g, DType dtype);
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g, DType dtype);
 }  // namespace cuda
 

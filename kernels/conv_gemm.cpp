@@ -116,13 +116,15 @@ void pack(const ConvGemmKernels& kernels, const ConvGemm& g, const float* w, flo
 // All products: first their weights are packed, then blocks of points go through all of them, since they read the same
 // pixels and write neighbouring ones.
 void run(const ConvGemmKernels& kernels, std::vector<ConvGemm>& products, const Tensor& y, const Tensor& x,
-         const Tensor& w, void* workspace) {
+         const Tensor& w, const Tensor& added, void* workspace) {
+  require(!added.data || added.pitch == y.pitch, "conv_gemm: what is added must lie as the result does");
   std::int64_t blocks = 0;
   for (ConvGemm& g : products) {
     g.rows.pixels = x.f32();
     g.rows.pitch = x.pitch;
     g.y = y.f32();
     g.y_pitch = y.pitch;
+    g.added = added.data ? added.f32() : nullptr;
     float* const packed = static_cast<float*>(workspace) + g.packed_at;
     pack(kernels, g, w.f32(), packed);
     g.packed = packed;
@@ -165,7 +167,7 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g,
   const std::size_t bytes = packed_bytes(products);
   return {[=, &kernels](Stream& stream, Tensor y, Tensor x, Tensor w, Tensor b, void* workspace) mutable {
             products[0].bias = bias ? b.f32() : nullptr;
-            run(kernels, products, y, x, w, workspace);
+            run(kernels, products, y, x, w, {}, workspace);
             if (!is_piecewise_linear(a)) activation_forward(stream, y, y, a);
           },
           bytes};
@@ -176,7 +178,17 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g) {
   std::vector<ConvGemm> products = dgrad_products(g);
   const std::size_t bytes = packed_bytes(products);
   return {[=, &kernels](Stream&, Tensor dx, Tensor dy, Tensor w, void* workspace) mutable {
-            run(kernels, products, dx, dy, w, workspace);
+            run(kernels, products, dx, dy, w, {}, workspace);
+          },
+          bytes};
+}
+
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_dgrad_add(const ConvGeometry& g) {
+  const ConvGemmKernels& kernels = IPA_SIMD_PICK(conv_gemm_kernels);
+  std::vector<ConvGemm> products = dgrad_products(g);
+  const std::size_t bytes = packed_bytes(products);
+  return {[=, &kernels](Stream&, Tensor dx, Tensor dy, Tensor w, Tensor added, void* workspace) mutable {
+            run(kernels, products, dx, dy, w, added, workspace);
           },
           bytes};
 }

@@ -26,7 +26,7 @@ struct ConvGemmWeights {
   std::int64_t columns, column_stride, channel_stride, row_stride, col_stride, row, row_step, col, col_step;
 };
 
-// y[pixel (i y_step + y_top, j y_step + y_left), :] = a(rows * weights + bias) for the points (n, i, j).
+// y[pixel (i y_step + y_top, j y_step + y_left), :] = a(rows * weights + added + bias) for the points (n, i, j).
 struct ConvGemm {
   PixelRows rows;
   ConvGemmWeights weights;
@@ -35,7 +35,8 @@ struct ConvGemm {
   const float* packed;
   float* y;
   std::int64_t y_pitch;
-  const float* bias;  // or null
+  const float* added;  // where y begins, what is added to it; may be y; or null
+  const float* bias;   // or null
   bool rectify;       // below 0 y becomes slope * y, or 0 where the slope is 0
   float slope;
 };

@@ -51,18 +51,19 @@ Ahead outputs_ahead(const ConvGemm& g, std::int64_t first, std::int64_t count) {
   return {g.y + at[0], at[1] - at[0]};
 }
 
-// Rows of sums to y; `more`: y holds the sums so far; `done`: these are the last.
+// Rows of sums to y; `more`: laid out as y, what they are added to, or null; `done`: these are the last.
 void finish(const ConvGemm& g, const float* sums, std::int64_t width, std::int64_t rows, const std::int64_t* outputs,
-            std::int64_t column, bool more, bool done) {
+            std::int64_t column, const float* more, bool done) {
   const std::int64_t left = g.weights.columns - column;
   const bool bias = done && g.bias, rectify = done && g.rectify;
   for (std::int64_t c = 0; c < smaller(width, left); c += lanes) {
     const Mask mask = first_lanes(smaller(width, left) - c);
     const Vec shift = bias ? load<Vec>(g.bias + column + c, mask) : Vec{};
     for (std::int64_t r = 0; r < rows; ++r) {
-      float* const out = g.y + outputs[r] + column + c;
+      const std::int64_t at = outputs[r] + column + c;
+      float* const out = g.y + at;
       Vec v = load<Vec>(sums + r * width + c);
-      if (more) v += load<Vec>(out, mask);
+      if (more) v += load<Vec>(more + at, mask);
       if (bias) v += shift;
       if (rectify) v = g.slope == 0 ? relu(v) : leaky_relu(v, g.slope);
       store(out, v, mask);
@@ -70,17 +71,17 @@ void finish(const ConvGemm& g, const float* sums, std::int64_t width, std::int64
   }
 }
 
-// Whole rows of sums to y, added to those that are there where `More`, and no more to do.
+// Whole rows of sums to y, added to `more`, laid out as y, where `More`, and no more to do.
 template <bool More, int Whole, bool Half>
-IPA_INLINE void store_rows(const Tile<tile_rows, Whole, Half>& c, float* y, const std::int64_t* outputs) {
-  auto put = [](float* to, auto v) __attribute__((always_inline)) {
-    if constexpr (More) v += load<decltype(v)>(to);
-    store(to, v);
+IPA_INLINE void store_rows(const Tile<tile_rows, Whole, Half>& c, float* y, const float* more,
+                           const std::int64_t* outputs) {
+  auto put = [=](std::int64_t at, auto v) __attribute__((always_inline)) {
+    if constexpr (More) v += load<decltype(v)>(more + at);
+    store(y + at, v);
   };
   IPA_UNROLL for (int r = 0; r < tile_rows; ++r) {
-    float* const out = y + outputs[r];
-    IPA_UNROLL for (int v = 0; v < Whole; ++v) put(out + v * lanes, c.whole[r][v]);
-    if constexpr (Half) put(out + Whole * lanes, c.half[r]);
+    IPA_UNROLL for (int v = 0; v < Whole; ++v) put(outputs[r] + v * lanes, c.whole[r][v]);
+    if constexpr (Half) put(outputs[r] + Whole * lanes, c.half[r]);
   }
 }
 
@@ -111,6 +112,7 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
       a = copied;
       a_row = depth;
     }
+    const float* const more = k > 0 ? g.y : g.added;  // the sums so far
     const bool done = k + count == columns, plain = !done || (!g.bias && !g.rectify);
     for (std::int64_t column = first_column; column < last_column; column += panel_columns) {
       const std::int64_t width = panel_width(g.weights.columns - column), after = column + panel_columns;
@@ -130,13 +132,13 @@ void multiply(const ConvGemm& g, std::int64_t first, std::int64_t last, std::int
             next_output.write();
           }
           if (plain && column + c.columns <= g.weights.columns && p + tile_rows <= points) {
-            if (k > 0)
-              store_rows<true>(c, g.y + column, outputs + p);
+            if (more)
+              store_rows<true>(c, g.y + column, more + column, outputs + p);
             else
-              store_rows<false>(c, g.y + column, outputs + p);
+              store_rows<false>(c, g.y + column, nullptr, outputs + p);
           } else {
             c.store(sums, c.columns, lanes);
-            finish(g, sums, width, smaller(tile_rows, points - p), outputs + p, column, k > 0, done);
+            finish(g, sums, width, smaller(tile_rows, points - p), outputs + p, column, more, done);
           }
         }
       });

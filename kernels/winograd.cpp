@@ -119,4 +119,12 @@ PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g) {
           p.workspace_bytes};
 }
 
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_dgrad_add(const ConvGeometry& g) {
+  auto p = prepare(g, {.backward_data = true, .add = true});
+  return {[=](Stream& stream, Tensor dx, Tensor dy, Tensor w, Tensor added, void* workspace) {
+            p.run(stream, {.y = dx, .x = dy, .w = w, .added = added}, workspace);
+          },
+          p.workspace_bytes};
+}
+
 }  // namespace ipa::winograd

@@ -34,5 +34,6 @@ PreparedConv<Operands> prepare(const ConvGeometry& g, const Options& options);
 // The same under the contract of conv.h; tanh and sigmoid are a second pass.
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, bool bias, Activation a);
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g);
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_dgrad_add(const ConvGeometry& g);
 
 }  // namespace ipa::winograd

@@ -126,6 +126,12 @@ StepGraph::Update StepGraph::update(Layers& layers, Value loss, Value previous, 
   return u;
 }
 
+std::vector<Rewritten::Change> StepGraph::rewrite(Device device, const std::optional<Rewrites>& which) {
+  Rewritten rewritten = ipa::rewrite(graph, outputs(), device, which.value_or(Rewrites::that_pay(device)));
+  graph.replace(std::move(rewritten.lists));
+  return std::move(rewritten.changes);
+}
+
 std::vector<Value> StepGraph::scalars() const {
   std::vector<Value> all = terms;
   auto report = [&](const Update& u) { all.insert(all.end(), {u.loss, u.squared_norm, u.enabled}); };

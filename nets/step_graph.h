@@ -20,6 +20,7 @@
 #include <optional>
 #include <vector>
 
+#include "graph/rewrite.h"
 #include "nets/discriminators.h"
 #include "nets/multires_unet.h"
 #include "nets/vgg19.h"
@@ -33,6 +34,7 @@ struct StepOptions {
   std::int64_t batch = 8, size = 256;
   DType compute = DType::f32;           // of activations and of the weights that convolutions read; bf16 on CUDA
   std::size_t bucket_bytes = 16 << 20;  // of gradients that ranks sum at once
+  std::optional<Rewrites> rewrites;     // of the step's graph; none: those that pay on the device
 };
 
 // The networks of one GAN; vgg19 is there if loss.style > 0.
@@ -78,6 +80,10 @@ struct StepGraph {
   std::vector<Value> scalars() const;   // what a step reports: terms, losses, norms, flags
   std::vector<Value> pictures() const;  // fake, and of data the corrupted and the target: kept until the next step
   std::vector<Value> outputs() const;   // all of these
+
+  // Rewrites the graph for a device, by default as pays there (graph/rewrite.h). Of the results only outputs() and what
+  // is stored are sure to be there then.
+  std::vector<Rewritten::Change> rewrite(Device device, const std::optional<Rewrites>& which = {});
 
  private:
   Update update(Layers& layers, Value loss, Value previous, const StepOptions& options,

@@ -47,6 +47,7 @@ Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm, const std::op
     bindings[place.id] = report_.tensor({scalar_shape}, i * place_bytes);
     places_[scalars[i].id] = i * place_bytes;
   }
+  graph_->rewrite(device, options.rewrites);
   program_ =
       std::make_unique<Program>(graph_->graph, plan(graph_->graph, graph_->pictures(), {.device = device}), bindings);
   mailbox_ = std::make_unique<Mailbox>(device, controls_.data(), controls_.bytes(), report_.data(), report_.bytes());

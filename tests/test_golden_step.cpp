@@ -66,6 +66,18 @@ TEST_CASE("a step with all losses agrees with PyTorch", "[golden]") {
   for (const int step : {2, 3}) check_metrics(golden, step, run.next(golden), 2e-2);
 }
 
+TEST_CASE("a step whose graph is rewritten in every way agrees with PyTorch as closely", "[golden]") {
+  const Golden golden("step");
+  StepOptions options = golden_step_options(golden, false);
+  options.rewrites = Rewrites::all();
+  const GoldenStep run(golden, options);
+  Worst worst;
+  check_gradients(golden, "discriminator", run.gan.disc_global, worst);
+  check_gradients(golden, "discriminator", run.gan.disc_patch, worst);
+  check_gradients(golden, "total", run.gan.generator, worst);
+  check_metrics(golden, 1, run.metrics, 1e-4);
+}
+
 TEST_CASE("each loss alone gives PyTorch's gradient", "[golden]") {
   const Golden golden("step");
   const std::string term = GENERATE("adversarial", "perceptual", "style");

@@ -1,6 +1,8 @@
-#include "kernels/batch_norm.h"
+#include "graph/ops/batch_norm.h"
 
 #include "graph/ops.h"
+#include "kernels/batch_norm.h"
+#include "kernels/channel_sums.h"
 
 namespace ipa {
 namespace {
@@ -56,6 +58,31 @@ class BatchNormRecompute final : public Op {
   Activation a_;
 };
 
+// sums, running mean, running variance -> mean, invstd
+class BatchNormStatistics final : public Op {
+ public:
+  BatchNormStatistics(std::int64_t pixels, float eps, float momentum)
+      : pixels_(pixels), eps_(eps), momentum_(momentum) {}
+  std::string name() const override { return "batch_norm statistics"; }
+  std::vector<TensorSpec> infer(Specs in) const override {
+    require(in[0].shape == channel_sums_shape(in[1].shape.c), "batch_norm statistics: no sums of this width");
+    return {in[1], in[1]};
+  }
+  Launch prepare(Device, Specs in, Specs) const override {
+    return {[pixels = pixels_, eps = eps_, momentum = momentum_](const Call& c) {
+              batch_norm_statistics(c.stream, c.out[0], c.out[1], c.in[0], pixels,
+                                    {.running_mean = c.in[1], .running_var = c.in[2], .eps = eps, .momentum = momentum},
+                                    c.workspace);
+            },
+            batch_norm_statistics_workspace_bytes(in[1].shape.c)};
+  }
+  bool mutates(int i) const override { return i >= 1; }
+
+ private:
+  std::int64_t pixels_;
+  float eps_, momentum_;
+};
+
 // x, gamma or none, beta, running mean, running variance -> y, mean, invstd
 class BatchNormOp final : public Op {
  public:
@@ -86,6 +113,10 @@ class BatchNormOp final : public Op {
   Cost cost(Specs in, Specs) const override {
     return {3 * size(in[0]), 8.0 * static_cast<double>(in[0].shape.elements())};
   }
+  BatchNormHalves halves(std::int64_t pixels) const {
+    return {std::make_shared<const BatchNormStatistics>(pixels, eps_, momentum_),
+            std::make_shared<const BatchNormRecompute>(a_)};
+  }
 
  private:
   float eps_, momentum_;
@@ -111,6 +142,11 @@ class Affine final : public Op {
 };
 
 }  // namespace
+
+std::optional<BatchNormHalves> batch_norm_halves(const Op& op, Specs in) {
+  const auto* norm = dynamic_cast<const BatchNormOp*>(&op);
+  return norm ? std::optional(norm->halves(in[0].shape.pixels())) : std::nullopt;
+}
 
 Value batch_norm(Value x, const BatchNorm& bn, Activation a) {
   return x.graph

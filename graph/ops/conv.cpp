@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "graph/ops.h"
+#include "kernels/channel_sums.h"
 
 namespace ipa {
 namespace {
@@ -70,10 +71,39 @@ class Conv final : public ConvOp {
             needs[2] ? sum_pixels(dz) : Value{}};
   }
   Cost cost(Specs in, Specs out) const override { return cost_of(*this, in, out, in[1].shape, out[0].shape); }
+  OpPtr with_statistics(Specs in) const;
 
  private:
   Activation a_;
 };
+
+// x, w and none -> y, sums
+class ConvStatistics final : public ConvOp {
+ public:
+  explicit ConvStatistics(ConvAttributes attributes) : ConvOp(attributes) {}
+  std::string name() const override { return label("conv") + " + sums"; }
+  std::vector<TensorSpec> infer(Specs in) const override {
+    const Shape y = output(in[0].shape, in[1].shape);
+    check(in[0].shape, in[1].shape, y);
+    return {{y, in[0].dtype}, {channel_sums_shape(y.c)}};
+  }
+  ConvDescription describe(Specs in, Specs out) const override {
+    return {
+        .pass = ConvPass::forward, .geometry = geometry(in[0].shape, in[1].shape, out[0].shape), .statistics = true};
+  }
+  Launch prepare(Device device, Specs in, Specs out) const override {
+    auto p = prepare_conv_statistics(device, geometry(in[0].shape, in[1].shape, out[0].shape), in[0].dtype);
+    return {
+        [run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.out[1], c.in[0], c.in[1], c.workspace); },
+        p.workspace_bytes, std::move(p.ready)};
+  }
+  Cost cost(Specs in, Specs out) const override { return cost_of(*this, in, out, in[1].shape, out[0].shape); }
+};
+
+OpPtr Conv::with_statistics(Specs in) const {
+  if (in[2].shape.c > 0 || a_.kind != Activation::Kind::none) return {};
+  return std::make_shared<const ConvStatistics>(attributes_);
+}
 
 class ConvDgrad final : public ConvOp {
  public:
@@ -96,10 +126,44 @@ class ConvDgrad final : public ConvOp {
             needs[1] ? conv_wgrad(dout[0], in[0], in[1].shape(), attributes_) : Value{}};
   }
   Cost cost(Specs in, Specs out) const override { return cost_of(*this, in, out, in[1].shape, in[0].shape); }
+  OpPtr with_addition(Device device, Specs in) const;
 
  private:
   Shape x_;
 };
+
+// dy, w, added -> dx + added
+class ConvDgradAddition final : public ConvOp {
+ public:
+  ConvDgradAddition(const Shape& x, ConvAttributes attributes, bool in_place)
+      : ConvOp(attributes), x_(x), in_place_(in_place) {}
+  std::string name() const override { return label("conv dgrad") + " + add"; }
+  std::vector<TensorSpec> infer(Specs in) const override {
+    check(x_, in[1].shape, in[0].shape);
+    require(in[2] == TensorSpec{x_, in[0].dtype}, "conv dgrad: what is added has another shape");
+    return {in[2]};
+  }
+  ConvDescription describe(Specs in, Specs) const override {
+    return {.pass = ConvPass::dgrad, .geometry = geometry(x_, in[1].shape, in[0].shape), .add = true};
+  }
+  Launch prepare(Device device, Specs in, Specs) const override {
+    auto p = prepare_conv_dgrad_add(device, geometry(x_, in[1].shape, in[0].shape), in[0].dtype);
+    return {
+        [run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.in[0], c.in[1], c.in[2], c.workspace); },
+        p.workspace_bytes, std::move(p.ready)};
+  }
+  bool in_place(int i, int) const override { return i == 2 && in_place_; }
+  Cost cost(Specs in, Specs out) const override { return cost_of(*this, in, out, in[1].shape, in[0].shape); }
+
+ private:
+  Shape x_;
+  bool in_place_;
+};
+
+OpPtr ConvDgrad::with_addition(Device device, Specs in) const {
+  if (!dgrad_takes_addition(device, geometry(x_, in[1].shape, in[0].shape))) return {};
+  return std::make_shared<const ConvDgradAddition>(x_, attributes_, device.is_cpu());  // conv.h: not on CUDA
+}
 
 class ConvWgrad final : public ConvOp {
  public:
@@ -136,6 +200,16 @@ std::optional<ConvDescription> describe_conv(const Graph& graph, const Graph::No
   for (const Value& v : node.inputs) in.push_back(v ? v.spec() : TensorSpec{{0, 0, 0, 0}});
   for (const Value& v : node.outputs) out.push_back(graph.info(v).spec);
   return op->describe(in, out);
+}
+
+OpPtr with_addition(const Op& op, Device device, Specs in) {
+  const auto* dgrad = dynamic_cast<const ConvDgrad*>(&op);
+  return dgrad ? dgrad->with_addition(device, in) : OpPtr{};
+}
+
+OpPtr with_statistics(const Op& op, Specs in) {
+  const auto* conv = dynamic_cast<const Conv*>(&op);
+  return conv ? conv->with_statistics(in) : OpPtr{};
 }
 
 Value conv(Value x, Value w, Value bias, ConvAttributes attributes, Activation a) {

@@ -1,6 +1,7 @@
-#include "kernels/pointwise.h"
+#include "graph/ops/pointwise.h"
 
 #include "graph/ops.h"
+#include "kernels/pointwise.h"
 
 namespace ipa {
 namespace {
@@ -118,6 +119,8 @@ class Scale final : public Pointwise {
 };
 
 }  // namespace
+
+bool is_addition(const Op& op) { return dynamic_cast<const Add*>(&op) != nullptr; }
 
 Value constant(Graph& graph, const TensorSpec& spec, float value) { return apply<Constant>(graph, {}, spec, value); }
 Value activation(Value x, Activation a) {

@@ -6,7 +6,9 @@
 #include "engine/buffer.h"
 #include "engine/emulation/queue.h"
 #include "engine/transfer.h"
+#include "kernels/channel_sums.h"
 #include "kernels/conv.h"
+#include "kernels/pointwise.h"
 
 namespace ipa::cuda {
 namespace {
@@ -48,8 +50,26 @@ PreparedConv<Tensor, Operands...> emulated(Prepared prepared) {
 PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv(const ConvGeometry& g, DType, bool bias, Activation a) {
   return emulated<Tensor, Tensor, Tensor>(onednn::prepare_conv(g, bias, a));
 }
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_statistics(const ConvGeometry& g, DType dtype) {
+  auto plain = prepare_conv(g, dtype, false, {});
+  return {[run = std::move(plain.run)](Stream& stream, Tensor y, Tensor sums, Tensor x, Tensor w, void* workspace) {
+            run(stream, y, x, w, {}, workspace);
+            cuda::channel_sums(stream, sums, y, workspace);
+          },
+          channel_sums_workspace_bytes({Device::Kind::cuda}, g.y)};
+}
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_dgrad(const ConvGeometry& g, DType) {
   return emulated<Tensor, Tensor>(onednn::prepare_conv_dgrad(g));
+}
+PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_dgrad_add(const ConvGeometry& g, DType) {
+  auto plain = onednn::prepare_conv_dgrad(g);
+  PreparedConv<Tensor, Tensor, Tensor, Tensor> sum;
+  sum.workspace_bytes = plain.workspace_bytes;
+  sum.run = [run = std::move(plain.run)](Stream& cpu, Tensor dx, Tensor dy, Tensor w, Tensor added, void* workspace) {
+    run(cpu, dx, dy, w, workspace);
+    ipa::add_tensors(cpu, dx, dx, added);
+  };
+  return emulated<Tensor, Tensor, Tensor>(std::move(sum));
 }
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(const ConvGeometry& g, DType) {
   return emulated<Tensor, Tensor>(onednn::prepare_conv_wgrad(g));

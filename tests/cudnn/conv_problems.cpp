@@ -20,7 +20,10 @@ class Distinct {
   void add(const Graph& graph) {
     for (const Graph::Node& node : graph.nodes())
       if (const auto d = describe_conv(graph, node))
-        add({d->pass, d->geometry, DType::bf16, {.bias = d->bias, .activation = d->activation}});
+        add({d->pass,
+             d->geometry,
+             DType::bf16,
+             {.bias = d->bias, .activation = d->activation, .statistics = d->statistics, .add = d->add}});
   }
   std::vector<ConvProblem> all() && { return std::move(problems_); }
 
@@ -49,6 +52,21 @@ std::vector<ConvProblem> network_problems(std::int64_t batch) {
   generator(layers, inference.input("y", {{batch, options.size, options.size, 1}}), options.net);
   distinct.add(inference);
   return std::move(distinct).all();
+}
+
+std::vector<ConvProblem> rewritten_problems(std::int64_t batch) {
+  StepOptions options;
+  options.batch = batch;
+  options.compute = DType::bf16;
+  const Device device{Device::Kind::cuda};
+  Gan gan(device);
+  StepGraph step(gan, options);
+  step.rewrite(device, Rewrites::all());
+  Distinct distinct;
+  distinct.add(step.graph);
+  std::vector<ConvProblem> all = std::move(distinct).all();
+  std::erase_if(all, [](const ConvProblem& p) { return !p.fusion.statistics && !p.fusion.add; });
+  return all;
 }
 
 // The widths a, b, c of a block lie side by side, each padded, in one tensor: pixels of `pitch` channels.

@@ -107,6 +107,12 @@ TEST_CASE("the fused forms have plans: a sample") {
   for (std::size_t i = 0; i < problems.size(); i += 7) check_plan(problems[i], build_first(problems[i]));
 }
 
+TEST_CASE("the convolutions of a rewritten step have plans: a sample") {
+  const auto problems = test::rewritten_problems(8);
+  REQUIRE(problems.size() > 20);
+  for (std::size_t i = 0; i < problems.size(); i += 23) check_plan(problems[i], build_first(problems[i]));
+}
+
 TEST_CASE("f32 convolutions have plans without TF32") {
   const auto problems = test::network_problems(8);
   for (std::size_t i = 0; i < problems.size(); i += 19) {
@@ -163,6 +169,10 @@ TEST_CASE("what cuDNN refuses is an error that says so") {
 
 TEST_CASE("every convolution of the networks has a plan", "[.all]") {
   for (const std::int64_t batch : {1, 8, 32}) check_all(test::network_problems(batch));
+}
+
+TEST_CASE("every convolution of a rewritten step has a plan", "[.all]") {
+  for (const std::int64_t batch : {1, 8, 32}) check_all(test::rewritten_problems(batch));
 }
 
 TEST_CASE("every fused form has a plan", "[.all]") {

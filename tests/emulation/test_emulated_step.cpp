@@ -77,15 +77,17 @@ std::vector<float> memory_of(const GoldenStep& run) {
   return all;
 }
 
-GoldenStep in_bf16(const Golden& golden) {
-  return {golden, golden_step_options(golden, false, DType::bf16), device_under_test};
+GoldenStep in_bf16(const Golden& golden, const std::optional<Rewrites>& rewrites = {}) {
+  StepOptions options = golden_step_options(golden, false, DType::bf16);
+  options.rewrites = rewrites;
+  return {golden, options, device_under_test};
 }
 
 }  // namespace
 
 TEST_CASE("a step in bf16 is about as far from double as PyTorch's", "[golden]") {
   const Golden golden("step_shifted");
-  GoldenStep run = in_bf16(golden);
+  GoldenStep run = in_bf16(golden, GENERATE(Rewrites{}, Rewrites::all()));
   check_gradients_bf16(golden, "discriminator", run.gan.disc_global);
   check_gradients_bf16(golden, "discriminator", run.gan.disc_patch);
   check_gradients_bf16(golden, "total", run.gan.generator);

@@ -1,0 +1,54 @@
+// Rewrites of a finished graph: the same results in fewer passes over memory. They come after grad() and before plan():
+//   graph.replace(rewrite(graph, outputs, device).lists);
+// Values keep their ids, so that outputs, stores and bindings hold on; only what lay between two nodes that became one
+// is gone. docs/fusion.md says what each is worth.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace ipa {
+
+struct Rewrites {
+  bool dgrad_addition = false;   // the sum of two gradients in the kernel of the convolution that makes one of them
+  bool conv_statistics = false;  // the sums of batch norm's statistics in the kernel of the convolution before it
+
+  static Rewrites all() { return {true, true}; }
+  // Those known to pay. On CUDA none is: whether cuDNN's fused plans are faster than its plain ones and a pass of ours,
+  // only a GPU can tell (docs/fusion.md).
+  static Rewrites that_pay(Device device) { return {.dgrad_addition = device.is_cpu()}; }
+};
+
+struct Rewritten {
+  struct Change {
+    std::string name;
+    int places;                        // where it applied
+    int nodes_before, nodes_after;     // of the whole graph, without those that nothing depends on
+    double bytes_before, bytes_after;  // the sum of Op::cost over them
+  };
+  Graph::Lists lists;
+  std::vector<Change> changes;  // of each rewrite that was asked for, in the order in which they are done
+};
+
+// A pure function of its arguments. `outputs` and what is stored stay; nodes that nothing depends on are left out.
+Rewritten rewrite(const Graph& graph, Values outputs, Device device, const Rewrites& which);
+
+std::string to_string(const std::vector<Rewritten::Change>& changes);  // a table
+
+// The rewrites one by one, on the list of live nodes. `kept`, by value id: what must stay. Each returns in how many
+// places it applied.
+namespace rewrites {
+
+// dx = add(other, conv dgrad(dy, w)) becomes one node where the sum alone reads the data gradient. The node stands in
+// the place of the addition.
+int dgrad_addition(Graph::Lists& lists, const std::vector<bool>& kept, Device device);
+
+// A batch norm of a convolution's output becomes two nodes: its statistics, of sums that the convolution leaves, and
+// the map, which reads the output once. The tails of blocks keep theirs: what they normalise mostly has no convolution
+// right before it.
+int conv_statistics(Graph::Lists& lists, const std::vector<bool>& kept, Device device);
+
+}  // namespace rewrites
+}  // namespace ipa
