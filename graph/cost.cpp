@@ -1,0 +1,25 @@
+#include "graph/cost.h"
+
+namespace ipa {
+namespace {
+
+// A spec of as many elements as `s` has in memory.
+TensorSpec as_it_lies(Device device, TensorSpec s) {
+  if (s.shape == scalar_shape) return s;  // whose padding is never read
+  s.shape = {s.filter && !device.is_cpu() ? padded_to_8(s.shape.n) : s.shape.n, s.shape.h, s.shape.w,
+             pitch_on(device, s)};
+  return s;
+}
+
+}  // namespace
+
+Cost cost_on(Device device, const Graph& graph, const Graph::Node& node) {
+  std::vector<TensorSpec> in, out, padded_in, padded_out;
+  for (const Value& v : node.inputs) in.push_back(v ? graph.info(v).spec : TensorSpec{{0, 0, 0, 0}, DType::f32});
+  for (const Value& v : node.outputs) out.push_back(graph.info(v).spec);
+  for (const TensorSpec& s : in) padded_in.push_back(as_it_lies(device, s));
+  for (const TensorSpec& s : out) padded_out.push_back(as_it_lies(device, s));
+  return {node.op->cost(padded_in, padded_out).bytes, node.op->cost(in, out).flops};
+}
+
+}  // namespace ipa
