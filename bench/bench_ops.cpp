@@ -158,8 +158,10 @@ int main(int argc, char** argv) {
   app.add_option("--disc-width", options.step.net.disc_width, "of their discriminators")->capture_default_str();
   app.add_option("--size", options.step.size, "side of their slices")->capture_default_str();
   app.add_option("--runs", options.runs, "medians of so many")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_flag("--flush,!--no-flush", options.flush,
-               "fill the caches with other data before each run; without either: on CUDA, not on the CPU");
+  bool flush = false;
+  const CLI::Option* const asked =
+      app.add_flag("--flush,!--no-flush", flush,
+                   "fill the caches with other data before each run; without either: on CUDA, not on the CPU");
   app.add_flag(
       "--errors", options.errors,
       "also relative errors against double: of cases' values and each input's gradient, of networks' convolutions");
@@ -167,6 +169,7 @@ int main(int argc, char** argv) {
   app.add_option("--from", options.from, "measures nothing: what an earlier --json wrote");
   app.add_option("--compare", options.compare, "a table beside what an earlier --json wrote");
   CLI11_PARSE(app, argc, argv);
+  if (asked->count() > 0) options.flush = flush;
   try {
     run(options);
     return 0;

@@ -12,7 +12,7 @@ namespace ipa::bench {
 void fill_with_numbers(const Tensor& t, float low, float high, unsigned seed) {
   if (t.dtype != DType::f32 && t.dtype != DType::bf16) return;
   const std::size_t row = static_cast<std::size_t>(t.pitch) * size_of(t.dtype);
-  const std::int64_t rows = std::min(t.shape.pixels(), std::max<std::int64_t>(1, (std::int64_t{4} << 20) / t.pitch));
+  const std::int64_t rows = std::min(t.shape.pixels(), std::max<std::int64_t>(1, (std::int64_t{1} << 20) / t.pitch));
   std::vector<std::byte> block(static_cast<std::size_t>(rows) * row);
   std::minstd_rand random(seed);
   std::uniform_real_distribution<float> uniform(low, high);

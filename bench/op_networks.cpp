@@ -28,10 +28,10 @@ double activated(double x, Activation a) {
   return x;
 }
 
-struct Values {
+struct Numbers {
   Shape shape;
   std::vector<float> v;
-  explicit Values(const Tensor& t) : shape(t.shape), v(to_host(t)) {}
+  explicit Numbers(const Tensor& t) : shape(t.shape), v(to_host(t)) {}
   double at(std::int64_t n, std::int64_t y, std::int64_t x, std::int64_t c) const {
     if (y < 0 || y >= shape.h || x < 0 || x >= shape.w) return 0;
     return v[static_cast<std::size_t>(((n * shape.h + y) * shape.w + x) * shape.c + c)];
@@ -39,8 +39,8 @@ struct Values {
 };
 
 // Element (n, y, x, c) of what a convolution's pass makes of `a` and `b` (x and w; dy and w; x and dy), by definition.
-double exact(const ConvDescription& d, const Values& a, const Values& b, std::int64_t n, std::int64_t y, std::int64_t x,
-             std::int64_t c) {
+double exact(const ConvDescription& d, const Numbers& a, const Numbers& b, std::int64_t n, std::int64_t y,
+             std::int64_t x, std::int64_t c) {
   const ConvGeometry& g = d.geometry;
   double sum = 0;
   if (d.pass == ConvPass::wgrad) {  // (o, r, s, c)
@@ -67,8 +67,8 @@ double exact(const ConvDescription& d, const Values& a, const Values& b, std::in
 }
 
 double error_of(const ConvDescription& d, const Tensor& out, const std::vector<Tensor>& in) {
-  const Values made(out), a(in[0]), b(in[1]);
-  std::optional<Values> bias;
+  const Numbers made(out), a(in[0]), b(in[1]);
+  std::optional<Numbers> bias;
   if (d.bias) bias.emplace(in[2]);
   const int samples = d.pass == ConvPass::wgrad ? 32 : 1024;
   std::mt19937 random(1);

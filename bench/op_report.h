@@ -1,7 +1,6 @@
 // What bench_ops tells, as a table, as JSON, and beside an older run.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
