@@ -17,12 +17,12 @@ Row& row_named(std::vector<Row>& rows, const std::string& name) {
 }
 
 void lines(std::string& text, const char* what, const std::vector<Row>& rows, const Row& all) {
-  text += fmt::format("{:<36}{:>8}{:>9}{:>10}{:>10}{:>7}", what, "launches", "GB", "GFLOP", "floor ms", "%");
+  text += fmt::format("{:<42}{:>8}{:>9}{:>10}{:>10}{:>7}", what, "launches", "GB", "GFLOP", "floor ms", "%");
   if (all.seconds)
     text += fmt::format("{:>10}{:>7}{:>10}{:>8}{:>9}{:>10}", "ms", "%", "gap ms", "% roof", "GB/s", "GFLOP/s");
   text += '\n';
   auto line = [&](const Row& r) {
-    text += fmt::format("{:<36}{:>8}{:>9.3f}{:>10.2f}{:>10.3f}{:>7.1f}", r.name, r.launches, r.cost.bytes * 1e-9,
+    text += fmt::format("{:<42}{:>8}{:>9.3f}{:>10.2f}{:>10.3f}{:>7.1f}", r.name, r.launches, r.cost.bytes * 1e-9,
                         r.cost.flops * 1e-9, r.least_seconds * 1e3, 100 * r.least_seconds / all.least_seconds);
     if (const double s = r.seconds.value_or(0); r.seconds)
       text += fmt::format("{:>10.2f}{:>7.1f}{:>10.2f}{:>8.1f}{:>9.1f}{:>10.1f}", s * 1e3, 100 * s / *all.seconds,

@@ -18,10 +18,10 @@ struct Kind {
 constexpr Kind multires{"multires_tail", 3, no_activation}, respath{"respath_tail", 1, relu_activation},
     multires_pooled{"multires_tail_pooled", 3, no_activation, true};
 
-double size(const TensorSpec& s) { return static_cast<double>(s.bytes()); }
-double size(Specs all) {
+double bytes_of(const TensorSpec& s) { return static_cast<double>(s.bytes()); }
+double bytes_of(Specs all) {
   double bytes = 0;
-  for (const TensorSpec& s : all) bytes += size(s);
+  for (const TensorSpec& s : all) bytes += bytes_of(s);
   return bytes;
 }
 
@@ -83,10 +83,10 @@ class TailGradient final : public Op {
   bool in_place(int i, int o) const override {
     return o <= static_cast<int>(kind_.parts) && (i == 0 || i == 2 + o);  // dy, or what the gradient belongs to
   }
-  Cost cost(Specs in, Specs out) const override {  // three passes read dy and the operands, the first y where pooled
+  Cost cost(Specs in, Specs out) const override {  // three passes read dy, the operands and what was pooled's gradient
     const std::size_t operands = kind_.parts + 1;
-    double bytes = 3 * (size(in[0]) + size(in.subspan(2, operands))) + size(out.first(operands));
-    if (kind_.pooled) bytes += 3 * size(in[2 + operands + 6]);
+    double bytes = 3 * (bytes_of(in[0]) + bytes_of(in.subspan(2, operands))) + bytes_of(out.first(operands));
+    if (kind_.pooled) bytes += 3 * bytes_of(in[2 + operands + 6]);
     return {bytes, 60 * static_cast<double>(in[0].shape.elements())};
   }
 
@@ -108,7 +108,8 @@ class TailRecompute final : public Op {
             tail_recompute_workspace_bytes(device, out[0].shape)};
   }
   Cost cost(Specs in, Specs out) const override {
-    return {size(in.subspan(1, kind_.parts + 1)) + size(out[0]), 10 * static_cast<double>(out[0].shape.elements())};
+    return {bytes_of(in.subspan(1, kind_.parts + 1)) + bytes_of(out[0]),
+            10 * static_cast<double>(out[0].shape.elements())};
   }
 
  private:
@@ -164,7 +165,7 @@ class Tail final : public Op {
     return p >= 0 && p % 4 >= 2;
   }
   Cost cost(Specs in, Specs out) const override {  // pass 3 makes y of r, which pass 2 left in y's memory
-    return {2 * size(in.first(kind_.parts + 1)) + 3 * size(out[0]) + (kind_.pooled ? size(out[2]) : 0),
+    return {2 * bytes_of(in.first(kind_.parts + 1)) + 3 * bytes_of(out[0]) + (kind_.pooled ? bytes_of(out[2]) : 0),
             25 * static_cast<double>(out[0].shape.elements())};
   }
 
