@@ -1,7 +1,9 @@
-// Times every op at the sizes of the real networks: the `bench_only` cases of tests/cases, forward and with gradients,
-// one line per op that runs. Bytes and FLOPs are what Op::cost says must move and be done; the last column is the time
-// that the slower of the two would take at this machine's roof, measured in the same run, as a share of the time it
-// took.
+// Times every op at the sizes of the real networks, one line per op that runs: the `bench_only` cases of tests/cases,
+// forward and with gradients, and with --batch every op of the networks' own graphs. Bytes and FLOPs are what Op::cost
+// says must move and be done; the last column is the time that the slower of the two would take at this machine's roof,
+// measured in the same run, as a share of the time it took.
+//   bench_ops --device cuda --batch 1,8,16,32 --errors --json >now.json
+//   bench_ops --from now.json --compare then.json
 #include <fmt/core.h>
 #include <omp.h>
 
@@ -9,13 +11,11 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
-#include "bench/node_cost.h"
+#include "bench/device_option.h"
 #include "bench/op_error.h"
-#include "bench/roof.h"
+#include "bench/op_networks.h"
 #include "graph/ops.h"
-#include "graph/program.h"
 #include "tests/support/dot.h"
 #include "tests/support/run_case.h"
 
@@ -23,6 +23,7 @@ namespace {
 
 using namespace ipa;
 using namespace ipa::test;
+using namespace ipa::bench;
 
 // A case's op with the gradients of a weighting of its outputs, bound to memory and filled.
 struct Bench {
@@ -33,14 +34,15 @@ struct Bench {
 
   std::vector<Value> inputs;
 
-  explicit Bench(const OpCase& c) {
+  Bench(const OpCase& c, Device device) {
     std::vector<Value> in, wrt;
     for (const CaseInput& i : c.inputs) {
-      in.push_back(i.state ? graph.state("state", {i.shape}) : graph.input("input", {i.shape}));
+      const TensorSpec spec = i.spec(compute_type_on(device));
+      in.push_back(i.state ? graph.state("state", spec) : graph.input("input", spec));
       if (i.gradient && !i.state) wrt.push_back(in.back());
       if (!i.state) continue;
-      buffers.emplace_back("state", TensorSpec{i.shape}.bytes());
-      states[in.back().id] = buffers.back().tensor({i.shape});
+      buffers.emplace_back("state", bytes_on(device, spec), device);
+      states[in.back().id] = buffers.back().tensor(spec);
     }
     {
       const Graph::Scope scope(graph, "case");  // what is timed; the weighting stands outside
@@ -67,105 +69,109 @@ struct Bench {
   }
 };
 
-struct Timing {
-  std::string op;
-  double seconds, least_seconds;
-  Cost cost;
-};
-
-struct CaseReport {
-  std::string name;
-  std::vector<Timing> ops;
-  std::optional<bench::OpError> error;
-};
-
-CaseReport measure(const OpCase& c, int runs, bool errors, const bench::Roof& roof) {
+CaseReport measure(const OpCase& c, OpTimer& timer, const Roof& roof, bool errors) {
+  const Device device = timer.stream().device();
   CaseReport report{.name = c.name};
   {
-    const Bench bench(c);
-    Program program(bench.graph, plan(bench.graph, bench.outputs), bench.states);
+    const Bench bench(c, device);
+    Program program(bench.graph, plan(bench.graph, bench.outputs, {.device = device}), bench.states);
     bench.fill(c, program);
-    Stream stream;
-    program.run(stream);  // warm-up
-    const std::vector<Plan::Step>& steps = program.plan().steps;
-    std::vector<std::vector<double>> times(steps.size());
-    for (int run = 0; run < runs; ++run) {
-      const std::vector<double> once = program.profile(stream);
-      for (std::size_t s = 0; s < steps.size(); ++s) times[s].push_back(once[s]);
-    }
-    for (std::size_t s = 0; s < steps.size(); ++s) {
-      const Graph::Node& node = bench.graph.nodes()[static_cast<std::size_t>(steps[s].node)];
-      if (!node.scope.ends_with("case")) continue;
-      const Cost cost = bench::cost_of(bench.graph, node);
-      report.ops.push_back({node.op->name(), bench::median(times[s]) * 1e-3, roof.least_seconds(cost), cost});
-    }
+    std::vector<std::size_t> steps;
+    for (std::size_t s = 0; s < program.plan().steps.size(); ++s)
+      if (bench.graph.nodes()[static_cast<std::size_t>(program.plan().steps[s].node)].scope.ends_with("case"))
+        steps.push_back(s);
+    report.ops = timer.measure(bench.graph, program, steps, roof);
   }
-  if (errors && c.reference) report.error = bench::error_of(c);
+  if (errors && c.reference) report.error = error_of(c, device);
   return report;
 }
 
-void print(const CaseReport& report) {
-  fmt::print("{}", report.name);
-  if (report.error) {
-    fmt::print("  [error {:.1e}", report.error->value);
-    for (const std::optional<double>& g : report.error->gradients) g ? fmt::print(", {:.1e}", *g) : fmt::print(", -");
-    fmt::print("]");
+struct Options {
+  std::string device = "cpu", filter, from, compare;
+  std::vector<std::int64_t> batches;
+  StepOptions step;
+  int runs = 7;
+  std::optional<bool> flush;
+  bool errors = false, json = false;
+};
+
+// Tells each case as soon as it is measured, by `tell`.
+OpReport measure(const Options& options, const std::function<void(const OpReport&)>& begin,
+                 const std::function<void(const CaseReport&)>& tell) {
+  const Device device = usable_device_of(options.device);
+  const bool flush = options.flush.value_or(!device.is_cpu());
+  OpReport report{describe(device), omp_get_max_threads(), options.runs, flush, measure_roof(device)};
+  begin(report);
+  OpTimer timer(device, flush, options.runs);
+  auto take = [&](CaseReport one) {
+    tell(one);
+    report.cases.push_back(std::move(one));
+  };
+  for (const OpCase& c : all_cases())
+    if (c.bench_only && c.name.find(options.filter) != std::string::npos)
+      take(measure(c, timer, report.roof, options.errors));
+  StepOptions step = options.step;
+  step.compute = compute_type_on(device);
+  for (const std::int64_t batch : options.batches) {
+    step.batch = batch;
+    for (const NetworkOp& op : network_ops(step, device))
+      if (op.name.find(options.filter) != std::string::npos)
+        take(bench::measure(op, timer, report.roof, options.errors));
   }
-  fmt::print("\n");
-  for (const Timing& t : report.ops)
-    fmt::print("  {:<34} {:9.3f} ms {:8.1f} GB/s {:8.1f} GFLOP/s {:6.1f} %\n", t.op, t.seconds * 1e3,
-               t.cost.bytes * 1e-9 / t.seconds, t.cost.flops * 1e-9 / t.seconds, 100 * t.least_seconds / t.seconds);
-  std::fflush(stdout);
+  return report;
 }
 
-nlohmann::json to_json(const CaseReport& report) {
-  nlohmann::json json{{"name", report.name}, {"ops", nlohmann::json::array()}};
-  for (const Timing& t : report.ops)
-    json["ops"].push_back({{"op", t.op},
-                           {"seconds", t.seconds},
-                           {"least_seconds", t.least_seconds},
-                           {"bytes", t.cost.bytes},
-                           {"flops", t.cost.flops}});
-  if (report.error) {
-    json["error"] = {{"value", report.error->value}, {"gradients", nlohmann::json::array()}};
-    for (const std::optional<double>& g : report.error->gradients)
-      json["error"]["gradients"].push_back(g ? nlohmann::json(*g) : nlohmann::json());
+void run(const Options& options) {
+  const bool quiet = options.json || !options.compare.empty();
+  auto say = [quiet](const std::string& text) {
+    if (quiet) return;
+    fmt::print("{}", text);
+    std::fflush(stdout);
+  };
+  auto begin = [&](const OpReport& r) { say(heading(r)); };
+  auto tell = [&](const CaseReport& c) { say(to_text(c)); };
+  OpReport now;
+  if (options.from.empty()) {
+    now = measure(options, begin, tell);
+  } else {
+    now = read_op_report(options.from);
+    begin(now);
+    for (const CaseReport& c : now.cases) tell(c);
   }
-  return json;
+  if (options.json) fmt::print("{}\n", to_json(now));
+  if (!options.compare.empty())
+    fmt::print(options.json ? stderr : stdout, "{}", comparison(read_op_report(options.compare), now));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string filter;
-  int runs = 7;
-  bool errors = false, as_json = false;
-  CLI::App app("Times every op at the sizes of the real networks, forward and backward, beside this machine's roof");
-  app.add_option("--filter", filter, "only cases whose name holds this");
-  app.add_option("--runs", runs, "medians of so many")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_flag("--errors", errors, "also the relative error of values and of each input's gradient against double");
-  app.add_flag("--json", as_json, "one JSON object");
+  Options options;
+  CLI::App app("Times every op at the sizes of the real networks, forward and backward, beside the device's roof");
+  app.add_option("--device", options.device, "cpu, cuda or cuda:N; on CUDA activations are bf16")
+      ->capture_default_str();
+  app.add_option("--filter", options.filter, "only cases and ops whose name holds this");
+  app.add_option("--batch", options.batches, "also every op of the real networks at these batch sizes: 1,8,16,32")
+      ->delimiter(',')
+      ->check(CLI::PositiveNumber);
+  app.add_option("--width", options.step.net.width, "of the networks' generator")->capture_default_str();
+  app.add_option("--disc-width", options.step.net.disc_width, "of their discriminators")->capture_default_str();
+  app.add_option("--size", options.step.size, "side of their slices")->capture_default_str();
+  app.add_option("--runs", options.runs, "medians of so many")->check(CLI::PositiveNumber)->capture_default_str();
+  bool flush = false;
+  const CLI::Option* const asked =
+      app.add_flag("--flush,!--no-flush", flush,
+                   "fill the caches with other data before each run; without either: on CUDA, not on the CPU");
+  app.add_flag(
+      "--errors", options.errors,
+      "also relative errors against double: of cases' values and each input's gradient, of networks' convolutions");
+  app.add_flag("--json", options.json, "one JSON object");
+  app.add_option("--from", options.from, "measures nothing: what an earlier --json wrote");
+  app.add_option("--compare", options.compare, "a table beside what an earlier --json wrote");
   CLI11_PARSE(app, argc, argv);
+  if (asked->count() > 0) options.flush = flush;
   try {
-    const bench::Roof roof = bench::measure_roof();
-    if (!as_json)
-      fmt::print("{} threads; roof: copy {:.1f} GB/s, multiply-add {:.1f} GFLOP/s; medians of {} runs\n",
-                 omp_get_max_threads(), roof.copy_gb_s, roof.gflop_s, runs);
-    nlohmann::json cases = nlohmann::json::array();
-    for (const OpCase& c : all_cases()) {
-      if (!c.bench_only || c.name.find(filter) == std::string::npos) continue;
-      const CaseReport report = measure(c, runs, errors, roof);
-      if (as_json)
-        cases.push_back(to_json(report));
-      else
-        print(report);
-    }
-    if (as_json)
-      fmt::print("{}\n", nlohmann::json{{"threads", omp_get_max_threads()},
-                                        {"runs", runs},
-                                        {"roof", {{"copy_gb_s", roof.copy_gb_s}, {"gflop_s", roof.gflop_s}}},
-                                        {"cases", std::move(cases)}}
-                             .dump(1));
+    run(options);
     return 0;
   } catch (const Error& e) {
     fmt::print(stderr, "bench_ops: error: {}\n", e.what());

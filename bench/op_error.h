@@ -8,14 +8,10 @@
 #include <random>
 #include <vector>
 
+#include "bench/op_report.h"
 #include "tests/support/run_case.h"
 
 namespace ipa::bench {
-
-struct OpError {
-  double value = 0;  // the largest relative distance ||ours - exact|| / ||exact|| of an output or a state
-  std::vector<std::optional<double>> gradients;  // of each input that has one; none where double does not resolve it
-};
 
 // The derivative of the reference's sum_k <weights_k, output_k> along d, by central differences. Small steps lose
 // digits, large ones cross kinks of ReLU or |.|; of five steps the two neighbours are taken that agree best.
@@ -45,13 +41,15 @@ inline Slope slope(const test::OpCase& c, std::vector<test::Array> inputs, std::
 
 // A gradient g is compared along d, which is +-1 at up to 4096 elements chosen at random and else 0: |<g - exact, d>|
 // over the norm of g on these elements, a sample of the relative distance and right in its size.
-inline OpError error_of(const test::OpCase& c) {
+inline OpError error_of(const test::OpCase& c, Device device) {
   constexpr unsigned seed = 1;
   constexpr double resolved = 1e-5;
-  const std::vector<test::Array> inputs = test::case_inputs(c, seed);
+  const DType activations = compute_type_on(device);
+  const std::vector<test::Array> inputs = test::case_inputs(c, seed, activations);  // as rounded
   const bool differentiable =
       std::ranges::any_of(c.inputs, [](const test::CaseInput& i) { return i.gradient && !i.state; });
-  const test::CaseResult ours = test::run_case(c, inputs, differentiable, seed);
+  const test::CaseResult ours =
+      test::run_case(c, inputs, differentiable, seed, {.device = device, .activations = activations});
   const std::vector<test::Array> exact = c.reference(inputs);
   OpError error;
   for (std::size_t k = 0; k < exact.size(); ++k)

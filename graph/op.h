@@ -77,8 +77,12 @@ class Op {
   // Whether input `i`, a state of the graph, is written by this op (running statistics, parameters under Adam).
   virtual bool mutates(int /*i*/) const { return false; }
 
-  // Default: every input read once, every output written once, no arithmetic.
+  // Default: every input read once, every output written once, no arithmetic. Asked with shapes as they lie in a
+  // device's memory, padding included, it must tell the bytes there (graph/cost.h).
   virtual Cost cost(Specs in, Specs out) const;
+
+ protected:
+  Cost moving(Specs in, Specs out, double flops) const;  // the default's bytes, and so much arithmetic
 };
 
 using OpPtr = std::shared_ptr<const Op>;

@@ -1,7 +1,5 @@
 #include "graph/program.h"
 
-#include <chrono>
-
 namespace ipa {
 
 Program::Program(const Graph& graph, Plan plan, const Bindings& states, const Buffer* shared)
@@ -54,7 +52,7 @@ void Program::make_ready(Stream& stream) {
 }
 
 void Program::enqueue(Stream& stream) {
-  for (std::size_t s = 0; s < bound_.size(); ++s) plan_.steps[s].launch.run(call(stream, bound_[s]));
+  for (std::size_t s = 0; s < bound_.size(); ++s) enqueue_step(stream, s);
 }
 
 void Program::run(Stream& stream) {
@@ -66,15 +64,22 @@ void Program::run(Stream& stream) {
 }
 
 std::vector<double> Program::profile(Stream& stream) {
-  using clock = std::chrono::steady_clock;
   make_ready(stream);
-  std::vector<double> milliseconds;
-  for (std::size_t s = 0; s < bound_.size(); ++s) {
-    const auto start = clock::now();
-    plan_.steps[s].launch.run(call(stream, bound_[s]));
-    stream.wait();
-    milliseconds.push_back(std::chrono::duration<double, std::milli>(clock::now() - start).count());
+  if (!plan_.device.is_cpu() && runs_ == 0) run(stream);
+  if (!profiled_) {
+    marks_.emplace(plan_.device, bound_.size() + 1);
+    profiled_.emplace(stream, [this](Stream& recorded) {
+      for (std::size_t s = 0; s < bound_.size(); ++s) {
+        marks_->set(recorded, s);
+        enqueue_step(recorded, s);
+      }
+      marks_->set(recorded, bound_.size());
+    });
   }
+  profiled_->replay(stream);
+  stream.wait();
+  std::vector<double> milliseconds;
+  for (std::size_t s = 0; s < bound_.size(); ++s) milliseconds.push_back(1e3 * marks_->seconds(s, s + 1));
   return milliseconds;
 }
 

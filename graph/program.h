@@ -8,6 +8,7 @@
 
 #include "engine/buffer.h"
 #include "engine/recording.h"
+#include "engine/time_marks.h"
 #include "graph/plan.h"
 
 namespace ipa {
@@ -23,7 +24,13 @@ class Program {
   Program(const Graph& graph, Plan plan, const Bindings& states, const Buffer* shared = nullptr);
 
   void run(Stream& stream);
-  std::vector<double> profile(Stream& stream);  // runs once; milliseconds of each of plan().steps
+
+  // Runs once; milliseconds of each of plan().steps. On CUDA one recording is replayed with a clock event between all
+  // of its steps (the very first run is not profiled: in it libraries set themselves up).
+  std::vector<double> profile(Stream& stream);
+
+  // Enqueues step `s` of the plan alone, on what its operands hold: to be timed, after a first run.
+  void enqueue_step(Stream& stream, std::size_t s) { plan_.steps[s].launch.run(call(stream, bound_[s])); }
 
   Tensor tensor(Value v) const;  // memory of an input (to fill), an output (to read), or a state
   const Plan& plan() const { return plan_; }
@@ -45,7 +52,8 @@ class Program {
   std::vector<Bound> bound_;
   bool ready_ = false;
   std::int64_t runs_ = 0;
-  std::optional<Recording> recording_;
+  std::optional<Recording> recording_, profiled_;
+  std::optional<TimeMarks> marks_;  // of the profile, before each step and after the last
 };
 
 }  // namespace ipa

@@ -2,15 +2,16 @@
 
 #include <fmt/core.h>
 
+#include "graph/cost.h"
 #include "graph/plan.h"
 
 namespace ipa {
 namespace {
 
-double bytes_of(const Graph::Lists& lists) {
+double bytes_of(const Graph::Lists& lists, Device device) {
   double bytes = 0;
   for (const Graph::Node& node : lists.nodes)
-    bytes += node.op->cost(lists.specs(node.inputs), lists.specs(node.outputs)).bytes;
+    bytes += cost_on(device, *node.op, lists.specs(node.inputs), lists.specs(node.outputs)).bytes;
   return bytes;
 }
 
@@ -31,11 +32,11 @@ Rewritten rewrite(const Graph& graph, Values outputs, Device device, const Rewri
 
   auto apply = [&](const char* name, bool wanted, auto&& change) {
     if (!wanted) return;
-    Rewritten::Change c{name, 0, static_cast<int>(lists.nodes.size()), 0, bytes_of(lists), 0};
+    Rewritten::Change c{name, 0, static_cast<int>(lists.nodes.size()), 0, bytes_of(lists, device), 0};
     c.places = change(lists, kept, device);
     kept.resize(lists.infos.size(), false);
     c.nodes_after = static_cast<int>(lists.nodes.size());
-    c.bytes_after = bytes_of(lists);
+    c.bytes_after = bytes_of(lists, device);
     result.changes.push_back(std::move(c));
   };
   apply("dgrad addition", which.dgrad_addition, rewrites::dgrad_addition);

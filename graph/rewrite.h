@@ -26,7 +26,7 @@ struct Rewritten {
     std::string name;
     int places;                        // where it applied
     int nodes_before, nodes_after;     // of the whole graph, without those that nothing depends on
-    double bytes_before, bytes_after;  // the sum of Op::cost over them
+    double bytes_before, bytes_after;  // the sum of cost_on over them
   };
   Graph::Lists lists;
   std::vector<Change> changes;  // of each rewrite that was asked for, in the order in which they are done

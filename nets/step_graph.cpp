@@ -19,13 +19,13 @@ StepGraph::StepGraph(Gan& gan, const StepOptions& options, Comm* comm, const std
   lr = graph.state("learning rate", {scalar_shape});
   make_input(options, data);
   {
-    const Graph::Scope scope(graph, "generator");
-    fake = ipa::generator(generator_layers, corrupted, options.net);
+    const Graph::Scope scope(graph, "forward");
+    fake = generate(options);
   }
   auto discriminator_phase = [&](Layers& layers, DiscriminatorKind kind, Value previous) {
-    const Graph::Scope scope(graph, network_name(kind));
-    const Value real_score = discriminate(layers, concat({corrupted, target}), kind, options.net.disc_width).score;
-    const Value fake_score = discriminate(layers, concat({corrupted, fake}), kind, options.net.disc_width).score;
+    const Graph::Scope scope(graph, std::string(network_name(kind)) + " update");
+    const Value real_score = discriminate(layers, kind, concat({corrupted, target}), options).score;
+    const Value fake_score = discriminate(layers, kind, concat({corrupted, fake}), options).score;
     return update(layers, half_sum(bce_with_logits(real_score, 1), bce_with_logits(fake_score, 0)), previous, options);
   };
   global = discriminator_phase(global_layers, DiscriminatorKind::global, {});
@@ -34,7 +34,7 @@ StepGraph::StepGraph(Gan& gan, const StepOptions& options, Comm* comm, const std
   Value image_now = fake, previous = patch.enabled;
   for (std::int64_t k = 0; k < options.optimizer.generator_steps; ++k) {
     const Graph::Scope scope(graph, "generator update");
-    if (k > 0) image_now = ipa::generator(generator_layers, corrupted, options.net);
+    if (k > 0) image_now = generate(options);
     const Value loss = generator_loss(image_now, options, k == 0);
     generator.push_back(update(generator_layers, loss, previous, options, k == 0 ? &terms : nullptr));
     previous = generator.back().enabled;
@@ -61,6 +61,16 @@ void StepGraph::make_input(const StepOptions& options, const std::optional<Train
   corrupted = made.corrupted, target = made.target, mask = made.mask;
 }
 
+Value StepGraph::generate(const StepOptions& options) {
+  const Graph::Scope scope(graph, "generator");
+  return ipa::generator(generator_layers, corrupted, options.net);
+}
+
+Discrimination StepGraph::discriminate(Layers& layers, DiscriminatorKind kind, Value pair, const StepOptions& options) {
+  const Graph::Scope scope(graph, network_name(kind));
+  return ipa::discriminate(layers, pair, kind, options.net.disc_width);
+}
+
 Value StepGraph::generator_loss(Value image, const StepOptions& options, bool first) {
   const LossOptions& loss = options.loss;
   std::vector<Value> list;
@@ -70,19 +80,18 @@ Value StepGraph::generator_loss(Value image, const StepOptions& options, bool fi
   };
   const Value pair = concat({corrupted, image});
   std::vector<Value> fake_features;
-  if (loss.adversarial > 0) {
-    const Value score = discriminate(global_layers, pair, DiscriminatorKind::global, options.net.disc_width).score;
-    append(adversarial_global, bce_with_logits(score, 1));
-  }
+  if (loss.adversarial > 0)
+    append(adversarial_global,
+           bce_with_logits(discriminate(global_layers, DiscriminatorKind::global, pair, options).score, 1));
   if (loss.adversarial > 0 || loss.perceptual > 0) {
-    const Discrimination d = discriminate(patch_layers, pair, DiscriminatorKind::patch, options.net.disc_width);
+    const Discrimination d = discriminate(patch_layers, DiscriminatorKind::patch, pair, options);
     if (loss.adversarial > 0) append(adversarial_patch, bce_with_logits(d.score, 1));
     fake_features = d.features;
   }
   std::vector<Value> fakes{image}, reals{target};  // compared by L1: the images, then features
   if (loss.perceptual > 0) {
     const Value real_pair = concat({corrupted, target});
-    const Discrimination real = discriminate(patch_layers, real_pair, DiscriminatorKind::patch, options.net.disc_width);
+    const Discrimination real = discriminate(patch_layers, DiscriminatorKind::patch, real_pair, options);
     fakes.insert(fakes.end(), fake_features.begin(), fake_features.begin() + perceptual_layers);
     reals.insert(reals.end(), real.features.begin(), real.features.begin() + perceptual_layers);
   }
@@ -117,6 +126,7 @@ StepGraph::Update StepGraph::update(Layers& layers, Value loss, Value previous, 
   } else {
     layers.differentiate(loss);
   }
+  const Graph::Scope scope(graph, "Adam");
   const AdamAttributes attributes{options.optimizer.beta1, options.optimizer.beta2, 1e-8};
   const Layers::Flat flat = layers.flat();
   u.squared_norm = squared_norm(flat.gradients);

@@ -55,6 +55,9 @@ struct TrainingData {
   PairAttributes pairs;
 };
 
+// Nodes' scopes tell the part of the step: PHASE[.NETWORK...], phases being "forward" (the generator's), "disc_global
+// update", "disc_patch update" and "generator update"; what has no network is a loss or its input, or under "Adam";
+// backward passes are PHASE.d SCOPE-OF-THE-FORWARD-NODE.
 struct StepGraph {
   // `comm` outlives what is made of the graph.
   StepGraph(Gan& gan, const StepOptions& options, Comm* comm = nullptr, const std::optional<TrainingData>& data = {});
@@ -89,6 +92,8 @@ struct StepGraph {
   Update update(Layers& layers, Value loss, Value previous, const StepOptions& options,
                 std::vector<Value>* reported = nullptr);
   void make_input(const StepOptions& options, const std::optional<TrainingData>& data);
+  Value generate(const StepOptions& options);
+  Discrimination discriminate(Layers& layers, DiscriminatorKind kind, Value pair, const StepOptions& options);
   Value generator_loss(Value image, const StepOptions& options, bool first);
 
   Comm* comm_;

@@ -25,6 +25,7 @@ std::int64_t vgg19_channels(int index) { return std::min(64 << place(index).bloc
 
 Value Vgg19Features::next() {
   require(index_ < vgg19_convolutions, "vgg19: has 16 convolutions");
+  const Graph::Scope scope(*last_.graph, "vgg19");
   if (index_ > 0 && place(index_).index == 0) last_ = max_pool2(last_);
   last_ = layers_.conv(last_, vgg19_name(index_), vgg19_channels(index_), 3, {.pad = 1}, relu_activation);
   ++index_;

@@ -120,6 +120,30 @@ bool is_done(void* event) {
   return true;
 }
 
+std::shared_ptr<void> make_clock_event(int device) {
+  check(cudaSetDevice(device), "device");
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreate(&event), "event");
+  return {event, [](void* e) { cudaEventDestroy(event_of(e)); }};
+}
+
+// The flag makes the event a node of the graph, instead of a dependency that ends with the capture; it is refused
+// elsewhere.
+void record_clock(void* event, void* stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(native(stream), &status), "event");
+  const bool captured = status == cudaStreamCaptureStatusActive;
+  check(cudaEventRecordWithFlags(event_of(event), native(stream),
+                                 captured ? cudaEventRecordExternal : cudaEventRecordDefault),
+        "event");
+}
+
+double seconds_between(void* from, void* to) {
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, event_of(from), event_of(to)), "event");
+  return 1e-3 * double{milliseconds};
+}
+
 void begin_recording(void* stream) {
   check(cudaStreamBeginCapture(native(stream), cudaStreamCaptureModeThreadLocal), "capture");
 }

@@ -35,6 +35,12 @@ void record(void* event, void* stream);
 void wait_for(void* event);  // on the host
 bool is_done(void* event);
 
+// Events that tell the device's time. Recorded while the stream is being recorded, they are part of the recording, and
+// every replay sets them.
+std::shared_ptr<void> make_clock_event(int device);
+void record_clock(void* event, void* stream);
+double seconds_between(void* from, void* to);  // both have passed
+
 // Work enqueued on the stream between the two calls is recorded, not run; replay enqueues all of it.
 void begin_recording(void* stream);
 std::shared_ptr<void> end_recording(void* stream);

@@ -1,6 +1,7 @@
 // engine/cuda/runtime.h for tests on machines without a GPU: one device, whose memory is the host's.
 #include "engine/cuda/runtime.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -56,6 +57,16 @@ std::shared_ptr<void> make_event(int) { return std::make_shared<bool>(true); }
 void record(void* event, void*) { *static_cast<bool*>(event) = false; }
 void wait_for(void* event) { *static_cast<bool*>(event) = true; }
 bool is_done(void* event) { return *static_cast<bool*>(event); }
+
+using Clock = std::chrono::steady_clock;
+std::shared_ptr<void> make_clock_event(int) { return std::make_shared<Clock::time_point>(); }
+void record_clock(void* event, void* stream) {
+  static_cast<Queue*>(stream)->enqueue([=] { *static_cast<Clock::time_point*>(event) = Clock::now(); });
+}
+double seconds_between(void* from, void* to) {
+  return std::chrono::duration<double>(*static_cast<Clock::time_point*>(to) - *static_cast<Clock::time_point*>(from))
+      .count();
+}
 
 void begin_recording(void* stream) {
   auto* queue = static_cast<Queue*>(stream);

@@ -60,6 +60,9 @@ class SquaredNorm final : public Op {
     return {[](const Call& c) { sum_of_squares(c.stream, c.out[0], c.in[0], c.workspace); },
             sum_of_squares_workspace_bytes(device, in[0].shape)};
   }
+  Cost cost(Specs in, Specs out) const override {
+    return moving(in, out, 2.0 * static_cast<double>(in[0].shape.elements()));
+  }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>&) const override {
     return {scale(in[0], dout[0], 2)};
   }

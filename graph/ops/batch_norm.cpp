@@ -136,6 +136,9 @@ class Affine final : public Op {
             affine_workspace_bytes(device, in[0].shape)};
   }
   bool in_place(int i, int) const override { return i == 0; }
+  Cost cost(Specs in, Specs out) const override {
+    return moving(in, out, 3.0 * static_cast<double>(in[0].shape.elements()));
+  }
 
  private:
   Activation a_;

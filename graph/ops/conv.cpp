@@ -36,10 +36,8 @@ class ConvOp : public Op {
     fail(ErrorKind::internal,
          fmt::format("{}: x {} and weights {} do not give {}", name(), to_string(x), to_string(w), to_string(y)));
   }
-  static Cost cost_of(const Op& op, Specs in, Specs out, const Shape& w, const Shape& y) {
-    Cost cost = op.Op::cost(in, out);
-    cost.flops = 2.0 * static_cast<double>(y.elements()) * static_cast<double>(w.h * w.w * w.c);
-    return cost;
+  Cost cost_of(Specs in, Specs out, const Shape& w, const Shape& y) const {
+    return moving(in, out, 2.0 * static_cast<double>(y.elements()) * static_cast<double>(w.h * w.w * w.c));
   }
 
   ConvAttributes attributes_;
@@ -70,7 +68,7 @@ class Conv final : public ConvOp {
             needs[1] ? conv_wgrad(in[0], dz, in[1].shape(), attributes_) : Value{},
             needs[2] ? sum_pixels(dz) : Value{}};
   }
-  Cost cost(Specs in, Specs out) const override { return cost_of(*this, in, out, in[1].shape, out[0].shape); }
+  Cost cost(Specs in, Specs out) const override { return cost_of(in, out, in[1].shape, out[0].shape); }
   OpPtr with_statistics(Specs in) const;
 
  private:
@@ -97,7 +95,7 @@ class ConvStatistics final : public ConvOp {
         [run = std::move(p.run)](const Call& c) { run(c.stream, c.out[0], c.out[1], c.in[0], c.in[1], c.workspace); },
         p.workspace_bytes, std::move(p.ready)};
   }
-  Cost cost(Specs in, Specs out) const override { return cost_of(*this, in, out, in[1].shape, out[0].shape); }
+  Cost cost(Specs in, Specs out) const override { return cost_of(in, out, in[1].shape, out[0].shape); }
 };
 
 OpPtr Conv::with_statistics(Specs in) const {
@@ -125,7 +123,7 @@ class ConvDgrad final : public ConvOp {
     return {needs[0] ? conv(dout[0], in[1], {}, attributes_) : Value{},
             needs[1] ? conv_wgrad(dout[0], in[0], in[1].shape(), attributes_) : Value{}};
   }
-  Cost cost(Specs in, Specs out) const override { return cost_of(*this, in, out, in[1].shape, in[0].shape); }
+  Cost cost(Specs in, Specs out) const override { return cost_of(in, out, in[1].shape, in[0].shape); }
   OpPtr with_addition(Device device, Specs in) const;
 
  private:
@@ -153,7 +151,7 @@ class ConvDgradAddition final : public ConvOp {
         p.workspace_bytes, std::move(p.ready)};
   }
   bool in_place(int i, int) const override { return i == 2 && in_place_; }
-  Cost cost(Specs in, Specs out) const override { return cost_of(*this, in, out, in[1].shape, in[0].shape); }
+  Cost cost(Specs in, Specs out) const override { return cost_of(in, out, in[1].shape, in[0].shape); }
 
  private:
   Shape x_;
@@ -185,7 +183,7 @@ class ConvWgrad final : public ConvOp {
     return {needs[0] ? conv_dgrad(in[1], dout[0], in[0].shape(), attributes_) : Value{},
             needs[1] ? conv(in[0], dout[0], {}, attributes_) : Value{}};
   }
-  Cost cost(Specs in, Specs out) const override { return cost_of(*this, in, out, w_, in[1].shape); }
+  Cost cost(Specs in, Specs out) const override { return cost_of(in, out, w_, in[1].shape); }
 
  private:
   Shape w_;

@@ -12,9 +12,8 @@ class GramOp : public Op {
  public:
   explicit GramOp(int products) : products_(products) {}
   Cost cost(Specs in, Specs out) const override {
-    Cost cost = Op::cost(in, out);
-    cost.flops = 2.0 * products_ * static_cast<double>(in[0].shape.elements()) * static_cast<double>(in[0].shape.c);
-    return cost;
+    return moving(in, out,
+                  2.0 * products_ * static_cast<double>(in[0].shape.elements()) * static_cast<double>(in[0].shape.c));
   }
 
  private:

@@ -7,11 +7,14 @@
 namespace ipa {
 namespace {
 
+double elements(const TensorSpec& s) { return static_cast<double>(s.shape.elements()); }
+
 // A gradient has the shape of its first input.
 class LossGradient : public Op {
  public:
   std::vector<TensorSpec> infer(Specs in) const override { return {in[0]}; }
   bool in_place(int i, int) const override { return i == 0; }
+  Cost cost(Specs in, Specs out) const override { return moving(in, out, 3 * elements(in[0])); }
 };
 
 class BceGradient final : public LossGradient {
@@ -38,6 +41,7 @@ class Bce final : public Op {
             },
             bce_with_logits_workspace_bytes(device, in[0].shape)};
   }
+  Cost cost(Specs in, Specs out) const override { return moving(in, out, 6 * elements(in[0])); }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>&) const override {
     return {apply<BceGradient>(*in[0].graph, {in[0], dout[0]}, target_)};
   }
@@ -65,6 +69,11 @@ class L1Gradient final : public Op {  // a.., b.., dloss.. -> da..
     }};
   }
   bool in_place(int i, int o) const override { return i == o; }
+  Cost cost(Specs in, Specs out) const override {
+    double all = 0;
+    for (const TensorSpec& a : list_of(in, 3, 0)) all += elements(a);
+    return moving(in, out, 2 * all);
+  }
 };
 
 class L1 final : public Op {  // a.., b.. -> losses..
@@ -78,6 +87,11 @@ class L1 final : public Op {  // a.., b.. -> losses..
   Launch prepare(Device device, Specs in, Specs) const override {
     return {[](const Call& c) { l1_forward(c.stream, c.out, list_of(c.in, 2, 0), list_of(c.in, 2, 1), c.workspace); },
             l1_workspace_bytes(device, list_of(in, 2, 0))};
+  }
+  Cost cost(Specs in, Specs out) const override {
+    double all = 0;
+    for (const TensorSpec& a : list_of(in, 2, 0)) all += elements(a);
+    return moving(in, out, 3 * all);
   }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>& needs) const override {
     const std::size_t count = in.size() / 2;
@@ -120,6 +134,7 @@ class MaskedL1 final : public Op {
         [](const Call& c) { masked_l1_forward(c.stream, c.out[0], c.out[1], c.in[0], c.in[1], c.in[2], c.workspace); },
         masked_l1_workspace_bytes(device, in[0].shape)};
   }
+  Cost cost(Specs in, Specs out) const override { return moving(in, out, 4 * elements(in[0])); }
   std::vector<Value> vjp(Values in, Values out, Values dout, const std::vector<bool>& needs) const override {
     require(!needs[2], "masked_l1_loss: no gradient with respect to the mask");
     Graph& graph = *in[0].graph;

@@ -20,11 +20,15 @@ class Constant final : public Op {
   float value_;
 };
 
-// Ops of one or two equal inputs and an output of the same shape, which may take over the first input's memory.
+// Ops of one or two equal inputs and an output of the same shape, which may take over the first input's memory; one
+// FLOP an element.
 class Pointwise : public Op {
  public:
   std::vector<TensorSpec> infer(Specs in) const override { return {in[0]}; }
   bool in_place(int i, int) const override { return i == 0; }
+  Cost cost(Specs in, Specs out) const override {
+    return moving(in, out, static_cast<double>(out[0].shape.elements()));
+  }
 };
 
 class ActivationGradient final : public Pointwise {

@@ -7,6 +7,9 @@ namespace {
 
 Shape twice(const Shape& s) { return {s.n, 2 * s.h, 2 * s.w, s.c}; }
 
+// Of four pixels each, to find the greatest.
+double comparisons(const TensorSpec& pooled) { return 3.0 * static_cast<double>(pooled.shape.elements()); }
+
 // dy, x -> dx
 class MaxPoolGradient final : public Op {
  public:
@@ -16,6 +19,7 @@ class MaxPoolGradient final : public Op {
     return {[](const Call& c) { max_pool2_backward(c.stream, c.out[0], c.in[0], c.in[1]); }};
   }
   bool in_place(int i, int) const override { return i == 1; }
+  Cost cost(Specs in, Specs out) const override { return moving(in, out, comparisons(in[0])); }
 };
 
 class MaxPool final : public Op {
@@ -32,10 +36,16 @@ class MaxPool final : public Op {
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>&) const override {
     return {apply<MaxPoolGradient>(*in[0].graph, {dout[0], in[0]})};
   }
+  Cost cost(Specs in, Specs out) const override { return moving(in, out, comparisons(out[0])); }
 };
 
 enum class Filter { nearest, bilinear };
 const char* to_string(Filter f) { return f == Filter::nearest ? "upsample_nearest2" : "upsample_bilinear2"; }
+
+// Bilinear weights are 9, 3, 3 and 1 sixteenths; nearest copies forward and adds four backward.
+double sums(Filter f, const TensorSpec& large) {
+  return (f == Filter::nearest ? 1.0 : 7.0) * static_cast<double>(large.shape.elements());
+}
 
 class UpsampleGradient final : public Op {
  public:
@@ -49,6 +59,7 @@ class UpsampleGradient final : public Op {
     return {[backward = filter_ == Filter::nearest ? upsample_nearest2_backward : upsample_bilinear2_backward](
                 const Call& c) { backward(c.stream, c.out[0], c.in[0]); }};
   }
+  Cost cost(Specs in, Specs out) const override { return moving(in, out, sums(filter_, in[0])); }
 
  private:
   Filter filter_;
@@ -62,6 +73,9 @@ class Upsample final : public Op {
   Launch prepare(Device, Specs, Specs) const override {
     return {[forward = filter_ == Filter::nearest ? upsample_nearest2_forward : upsample_bilinear2_forward](
                 const Call& c) { forward(c.stream, c.out[0], c.in[0]); }};
+  }
+  Cost cost(Specs in, Specs out) const override {
+    return moving(in, out, filter_ == Filter::nearest ? 0 : sums(filter_, out[0]));
   }
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>&) const override {
     return {apply<UpsampleGradient>(*in[0].graph, {dout[0]}, filter_)};

@@ -18,6 +18,13 @@ struct Kind {
 constexpr Kind multires{"multires_tail", 3, no_activation}, respath{"respath_tail", 1, relu_activation},
     multires_pooled{"multires_tail_pooled", 3, no_activation, true};
 
+double bytes_of(const TensorSpec& s) { return static_cast<double>(s.bytes()); }
+double bytes_of(Specs all) {
+  double bytes = 0;
+  for (const TensorSpec& s : all) bytes += bytes_of(s);
+  return bytes;
+}
+
 std::span<const Tensor> first(std::span<const Tensor> in, std::size_t skip, const Kind& k) {
   return in.subspan(skip, k.parts);
 }
@@ -76,9 +83,11 @@ class TailGradient final : public Op {
   bool in_place(int i, int o) const override {
     return o <= static_cast<int>(kind_.parts) && (i == 0 || i == 2 + o);  // dy, or what the gradient belongs to
   }
-  Cost cost(Specs in, Specs) const override {
-    return {(kind_.pooled ? 11.75 : 11) * static_cast<double>(in[0].bytes()),
-            60 * static_cast<double>(in[0].shape.elements())};
+  Cost cost(Specs in, Specs out) const override {  // three passes read dy, the operands and what was pooled's gradient
+    const std::size_t operands = kind_.parts + 1;
+    double bytes = 3 * (bytes_of(in[0]) + bytes_of(in.subspan(2, operands))) + bytes_of(out.first(operands));
+    if (kind_.pooled) bytes += 3 * bytes_of(in[2 + operands + 6]);
+    return {bytes, 60 * static_cast<double>(in[0].shape.elements())};
   }
 
  private:
@@ -98,8 +107,9 @@ class TailRecompute final : public Op {
             },
             tail_recompute_workspace_bytes(device, out[0].shape)};
   }
-  Cost cost(Specs, Specs out) const override {
-    return {3 * static_cast<double>(out[0].bytes()), 10 * static_cast<double>(out[0].shape.elements())};
+  Cost cost(Specs in, Specs out) const override {
+    return {bytes_of(in.subspan(1, kind_.parts + 1)) + bytes_of(out[0]),
+            10 * static_cast<double>(out[0].shape.elements())};
   }
 
  private:
@@ -154,8 +164,8 @@ class Tail final : public Op {
     const int p = i - static_cast<int>(kind_.parts) - 1;
     return p >= 0 && p % 4 >= 2;
   }
-  Cost cost(Specs, Specs out) const override {
-    return {(kind_.pooled ? 7.25 : 7) * static_cast<double>(out[0].bytes()),
+  Cost cost(Specs in, Specs out) const override {  // pass 3 makes y of r, which pass 2 left in y's memory
+    return {2 * bytes_of(in.first(kind_.parts + 1)) + 3 * bytes_of(out[0]) + (kind_.pooled ? bytes_of(out[2]) : 0),
             25 * static_cast<double>(out[0].shape.elements())};
   }
 
@@ -193,6 +203,9 @@ class TailFolded final : public Op {
             tail_folded_workspace_bytes(device, out[0].shape)};
   }
   bool in_place(int i, int o) const override { return i == static_cast<int>(kind_.parts) && o == 0; }
+  Cost cost(Specs in, Specs out) const override {
+    return moving(in, out, 5 * static_cast<double>(out[0].shape.elements()));
+  }
 
  private:
   Kind kind_;

@@ -28,10 +28,11 @@ class MakePairs final : public Op {
             },
             training_pairs_workspace_bytes(out[0].shape)};
   }
-  Cost cost(Specs, Specs out) const override {  // of all slices only the batch is read
-    double bytes = 0;
+  Cost cost(Specs in, Specs out) const override {  // of all slices and masks only the batch's are read
+    const auto pixels = static_cast<double>(out[0].shape.pixels());
+    double bytes = pixels * static_cast<double>(size_of(in[0].dtype) + (in[1].shape.c ? size_of(in[1].dtype) : 0));
     for (const TensorSpec& o : out) bytes += static_cast<double>(o.bytes());
-    return {bytes + static_cast<double>(out[0].shape.elements()), 0};
+    return {bytes, 0};
   }
 
  private:
