@@ -10,7 +10,8 @@
 namespace ipa::bench {
 namespace {
 
-constexpr double width = 1180, left = 70, right = 660, top = 130, bottom = 490, height = 560, list_at = 690, label_at = 78;
+constexpr double width = 1180, left = 70, right = 660, top = 130, bottom = 490, height = 560, list_at = 690,
+                 label_at = 78;
 constexpr std::size_t most = 24;
 
 struct Axis {  // logarithmic, over whole decades
@@ -28,8 +29,8 @@ struct Mark {
   double x = 0, label = 0;  // where its line stands and where its number
 };
 
-// Numbers side by side above the picture, in all as near to their lines as may be: where neighbours would collide, a group
-// of them is centred above its lines (isotonic regression by pooling adjacent violators).
+// Numbers side by side above the picture, in all as near to their lines as may be: where neighbours would collide, a
+// group of them is centred above its lines (isotonic regression by pooling adjacent violators).
 void place_labels(std::vector<Mark>& marks) {
   constexpr double apart = 21;
   std::sort(marks.begin(), marks.end(), [](const Mark& a, const Mark& b) { return a.x < b.x; });
