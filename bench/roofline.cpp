@@ -10,7 +10,8 @@
 namespace ipa::bench {
 namespace {
 
-constexpr double width = 1180, left = 70, right = 660, top = 92, bottom = 470, height = 540, list_at = 690;
+constexpr double width = 1180, left = 70, right = 660, top = 130, bottom = 490, height = 560, list_at = 690,
+                 label_at = 78;
 constexpr std::size_t most = 24;
 
 struct Axis {  // logarithmic, over whole decades
@@ -28,19 +29,31 @@ struct Mark {
   double x = 0, label = 0;  // where its line stands and where its number
 };
 
-// Numbers side by side above the picture: each as near to its line as its neighbours allow.
+// Numbers side by side above the picture, in all as near to their lines as may be: where neighbours would collide, a
+// group of them is centred above its lines (isotonic regression by pooling adjacent violators).
 void place_labels(std::vector<Mark>& marks) {
   constexpr double apart = 21;
   std::sort(marks.begin(), marks.end(), [](const Mark& a, const Mark& b) { return a.x < b.x; });
-  for (std::size_t i = 0; i < marks.size(); ++i)
-    marks[i].label = std::max(marks[i].x, i ? marks[i - 1].label + apart : left);
-  for (std::size_t i = marks.size(); i-- > 0;)  // what was pushed too far to the right, back
-    marks[i].label = std::min(marks[i].label, i + 1 < marks.size() ? marks[i + 1].label - apart : right);
-  for (int round = 0; round < 200; ++round)  // then towards the middle of what each may take
-    for (std::size_t i = 0; i < marks.size(); ++i) {
-      const double low = i ? marks[i - 1].label + apart : left;
-      const double high = i + 1 < marks.size() ? marks[i + 1].label - apart : right;
-      if (low <= high) marks[i].label = std::clamp((marks[i].x + marks[i].label) / 2, low, high);
+  struct Group {
+    double sum;  // of the places that its first label would have for each of its lines
+    std::size_t count;
+    double place() const { return sum / static_cast<double>(count); }
+  };
+  std::vector<Group> groups;
+  for (std::size_t i = 0; i < marks.size(); ++i) {
+    groups.push_back({marks[i].x - apart * static_cast<double>(i), 1});
+    while (groups.size() > 1 && groups[groups.size() - 2].place() > groups.back().place()) {
+      const Group last = groups.back();
+      groups.pop_back();
+      groups.back() = {groups.back().sum + last.sum, groups.back().count + last.count};
+    }
+  }
+  std::size_t i = 0;
+  for (const Group& g : groups)
+    for (std::size_t k = 0; k < g.count; ++k, ++i) {
+      const double at = apart * static_cast<double>(i);
+      const double last_place = right - apart * static_cast<double>(marks.size() - 1);
+      marks[i].label = std::clamp(g.place(), left, std::max(left, last_place)) + at;
     }
 }
 
@@ -96,10 +109,10 @@ std::string roofline_svg(const std::string& title, const StepTable& table, const
   }
   for (double v = y.low; v <= y.high * 1.01; v *= 10) {
     svg += line(left, y(v), right, y(v), "stroke=\"#ddd\"");
-    svg += text_at(left - 6, y(v) + 4, fmt::format("{:g}", v), "end");
+    svg += text_at(left - 6, y(v) + 4, v < 1000 ? fmt::format("{:g} G", v) : fmt::format("{:g} T", v / 1000), "end");
   }
   svg += text_at((left + right) / 2, bottom + 40, "arithmetic intensity, FLOP/byte", "middle");
-  svg += text_at(16, (top + bottom) / 2, "GFLOP/s", "middle",
+  svg += text_at(16, (top + bottom) / 2, "FLOP/s", "middle",
                  fmt::format(" transform=\"rotate(-90 16 {:.1f})\"", (top + bottom) / 2).c_str());
 
   const double ridge = roof.gflop_s / roof.copy_gb_s, first = std::max(x.low, y.low / roof.copy_gb_s);
@@ -113,11 +126,11 @@ std::string roofline_svg(const std::string& title, const StepTable& table, const
   for (const Mark& m : marks) {
     const double on_roof = y(attainable(m.row->intensity()));
     const double reached = m.row->seconds ? y(m.row->cost.flops * 1e-9 / *m.row->seconds) : on_roof;
-    svg += text_at(m.label, top - 18, std::to_string(m.number), "middle");
+    svg += text_at(m.label, label_at, std::to_string(m.number), "middle");
     svg += fmt::format(
         "<polyline points=\"{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}\" fill=\"none\" stroke=\"#7aa6d8\" "
         "stroke-width=\"0.7\"/>\n",
-        m.label, top - 14, m.x, top, m.x, std::max(on_roof, reached));
+        m.label, label_at + 4, m.x, top, m.x, std::max(on_roof, reached));
     svg += line(m.x, on_roof - 6, m.x, on_roof + 6, "stroke=\"#1f5fa8\" stroke-width=\"2\"");
     if (m.row->seconds)
       svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\" fill=\"#c8501e\"/>\n", m.x, reached);
@@ -127,7 +140,7 @@ std::string roofline_svg(const std::string& title, const StepTable& table, const
   svg += text_at(1010, 74, "launches", "end", " font-weight=\"bold\"");
   svg += text_at(1085, 74, "floor ms", "end", " font-weight=\"bold\"");
   svg += text_at(1160, 74, measured ? "ms" : "% of floor", "end", " font-weight=\"bold\"");
-  double at = top;
+  double at = 96;
   for (const Mark& m : listed) {
     svg += text_at(list_at, at,
                    fmt::format("{} {}", m.number, m.row->name) + (m.row->cost.flops > 0 ? "" : " (moves only)"));

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "graph/ops/conv.h"
 #include "graph/ops/pointwise.h"
 #include "graph/rewrite.h"
@@ -7,13 +5,13 @@
 namespace ipa::rewrites {
 namespace {
 
-// Whether a node between `from` and `to` writes to a state that node `from` reads, which therefore cannot move there.
-bool is_overtaken(const Graph::Lists& lists, std::size_t from, std::size_t to) {
-  const std::vector<Value>& reads = lists.nodes[from].inputs;
+// Whether a node between `from` and `to` writes to a state. Node `from` may then not move behind it: states can share
+// memory, as a network's parameters do with the flat state that Adam updates.
+bool state_changes(const Graph::Lists& lists, std::size_t from, std::size_t to) {
   for (std::size_t n = from + 1; n < to; ++n) {
     const Graph::Node& node = lists.nodes[n];
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      if (node.op->mutates(static_cast<int>(i)) && std::count(reads.begin(), reads.end(), node.inputs[i])) return true;
+      if (node.inputs[i] && node.op->mutates(static_cast<int>(i))) return true;
   }
   return false;
 }
@@ -37,7 +35,7 @@ int dgrad_addition(Graph::Lists& lists, const std::vector<bool>& kept, Device de
     const auto from = static_cast<std::size_t>(made_by[part]);
     const Graph::Node& dgrad = lists.nodes[from];
     OpPtr op = with_addition(*dgrad.op, device, lists.specs(dgrad.inputs));
-    if (!op || is_overtaken(lists, from, sum)) return false;
+    if (!op || state_changes(lists, from, sum)) return false;
     addition.op = std::move(op);
     addition.inputs = {dgrad.inputs[0], dgrad.inputs[1], addition.inputs[1 - i]};
     addition.versions = {dgrad.versions[0], dgrad.versions[1], addition.versions[1 - i]};
