@@ -139,7 +139,8 @@ Report predict(const Options& options) {
     Layers layers(graph, gan.generator, Mode::inference, generator_batch_norm(o.net), Init::glorot_uniform);
     tell(graph, {describe_inpainter(graph, layers, options.device, o.net, o.batch, o.size, o.size, o.compute).output});
   } else {
-    const StepGraph step(gan, o);
+    StepGraph step(gan, o);
+    step.rewrite(options.device, o.rewrites);
     tell(step.graph, step.outputs());
   }
   return report;

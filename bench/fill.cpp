@@ -1,6 +1,7 @@
 #include "bench/fill.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -19,10 +20,12 @@ void fill_with_numbers(const Tensor& t, float low, float high, unsigned seed) {
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t c = 0; c < t.shape.c; ++c) {
       const float value = uniform(random);
-      const bf16 rounded = to_bf16(value);
       std::byte* const to =
           block.data() + static_cast<std::size_t>(r) * row + static_cast<std::size_t>(c) * size_of(t.dtype);
-      std::memcpy(to, t.dtype == DType::f32 ? static_cast<const void*>(&value) : &rounded, size_of(t.dtype));
+      if (t.dtype == DType::f32)
+        std::memcpy(to, &value, sizeof value);
+      else
+        std::memcpy(to, std::array{to_bf16(value)}.data(), sizeof(bf16));
     }
   for (std::int64_t done = 0; done < t.shape.pixels(); done += rows)
     copy_to_device(block.data(), static_cast<std::size_t>(std::min(rows, t.shape.pixels() - done)) * row,

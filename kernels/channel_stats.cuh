@@ -1,6 +1,8 @@
 // What the device code of batch norm and of the fused tails shares: the counterpart of channel_stats.h.
 #pragma once
 
+#include <cmath>
+
 #include "kernels/channel_stats.h"
 #include "kernels/channel_sums.cuh"
 

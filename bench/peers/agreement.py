@@ -5,7 +5,7 @@
 
 ipamedgan imports random weights, trains for two steps and exports what came out, which the peer loads. Both inpaint the same
 stack (`inpaint --composite none`), and both train from these weights on one batch with one mask, so that order and masks
-leave no choice: the terms in metrics.csv must be the peer's. Prints one JSON object; exits with 1 where something does not
+leave no choice: the terms in metrics.csv must be the peer's. On CUDA ipamedgan computes in bf16. Prints one JSON object; exits with 1 where something does not
 agree, with 77 where a package is missing.
 """
 
@@ -81,7 +81,8 @@ def ours(work, arguments, images, mask):
     gan = networks.data.random_gan(np.random.RandomState(0), arguments.width, arguments.disc_width)
     save_safetensors(work / "random.safetensors", gan.state_dict())
     options = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    train = ["train", "--train", work / "slices.h5", "--vgg", work / "vgg.h5", "--threads", arguments.threads, "--quiet"]
+    where = ["--device", arguments.device, "--threads", arguments.threads]
+    train = ["train", "--train", work / "slices.h5", "--vgg", work / "vgg.h5", *where, "--quiet"]
     program = arguments.ipamedgan
     call(program, "import", "--weights", work / "random.safetensors", "--run", work / "begun", *options)
     call(program, *train, "--run", work / "begun", "--steps", BEGIN)
@@ -97,8 +98,7 @@ def ours(work, arguments, images, mask):
         work / "out.h5",
         "--composite",
         "none",
-        "--threads",
-        arguments.threads,
+        *where,
     )
     call(program, "import", "--weights", work / "w.safetensors", "--run", work / "run", *options)
     call(program, *train, "--run", work / "run", "--steps", STEPS)
@@ -113,26 +113,28 @@ class Peer:
     """PyTorch, or ONNX Runtime, from the same weights: what -> value, as ours() returns it."""
 
     def __init__(self, arguments, weights, images, mask):
-        self.arguments, self.weights, self.batch = arguments, weights, networks.batch(images, mask)
+        self.arguments, self.weights = arguments, weights
+        self.batch = [t.to(arguments.device) for t in networks.batch(images, mask)]
 
-    def gan(self, dtype):
+    def gan(self, mode, dtype):
         gan = networks.nets.Gan(self.arguments.width, self.arguments.disc_width, momentum=MOMENTUM)
         gan.load_state_dict(self.weights)
-        return gan.to(dtype)
+        return peer.prepared(gan, mode, self.arguments, MOMENTUM).to(dtype)
 
     def results(self, mode, dtype=torch.float32):
         y, x, holes = (t.to(dtype) for t in self.batch)
         output = metrics = None
         if self.arguments.task != "step":
-            output = self.output(mode, self.gan(dtype).generator, y).double()
+            output = self.output(mode, self.gan("eager" if mode == "onnxruntime" else mode, dtype).generator, y).double().cpu()
         if self.arguments.task != "inference" and mode in peer.MODES:
-            step = peer.training_step(self.gan(dtype), networks.vgg(self.arguments.style_layers).to(dtype), mode)
+            vgg = networks.vgg(self.arguments.style_layers).to(self.arguments.device, dtype)
+            step = peer.training_step(self.gan(mode, dtype), vgg, mode, self.arguments.device)
             metrics = [{name: value.item() for name, value in step(y, x, holes).items()} for _ in range(STEPS)]
         return output, metrics
 
     def output(self, mode, generator, y):
         if mode != "onnxruntime":
-            return peer.inference(generator, mode)(y)
+            return peer.inference(generator, mode, self.arguments.device)(y)
         import export_onnx
         import onnxruntime_peer
 
@@ -152,13 +154,20 @@ def distances(results, exact):
     return found
 
 
+def in_bf16(program, arguments):
+    return "bf16" in program or (program == "ipamedgan" and arguments.device == "cuda")
+
+
 def main():
     options = serve.parser(__doc__)
+    serve.add_device(options)
     options.add_argument("--ipamedgan", type=pathlib.Path, required=True)
     options.add_argument("--modes", default="eager", help="those of peer.py, and onnxruntime, with commas")
     options.add_argument("--style-layers", type=int, default=networks.STYLE_LAYERS, help="of VGG-19")
     options.add_argument("--task", choices=["inference", "step"], help="only this")
     arguments = options.parse_args()
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        sys.exit(f"agreement: error: PyTorch {torch.__version__} sees no CUDA device here")
     torch.set_num_threads(arguments.threads)
     images, mask = networks.slices(arguments.batch, arguments.size)
     with tempfile.TemporaryDirectory() as folder:
@@ -174,7 +183,7 @@ def main():
     for program, of_program in found.items():
         for what, by_name in of_program.items():
             allowed = {
-                name: BF16 if "bf16" in program else max(TIMES_FLOAT32 * float32[what][name], AT_LEAST[what])
+                name: BF16 if in_bf16(program, arguments) else max(TIMES_FLOAT32 * float32[what][name], AT_LEAST[what])
                 for name in by_name
             }
             worst = max(by_name, key=lambda name: by_name[name] / allowed[name])

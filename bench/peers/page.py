@@ -7,14 +7,29 @@ import statistics
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NAMES = {
-    "eager": "PyTorch, eager, float32",
-    "compiled": "PyTorch, compiled, float32",
-    "onnxruntime": "ONNX Runtime, float32",
-    "bf16": "PyTorch, eager, bf16 autocast",
-    "bf16-compiled": "PyTorch, compiled, bf16 autocast",
-}
+RUNS = {"eager": "eager", "compiled": "compiled", "max-autotune": "compiled with max-autotune"}
+ONNX_RUNTIME = "ONNX Runtime, float32"
+
+
+def name_of(mode):
+    """Of a mode of peer.py: 'bf16-compiled-padded' is 'PyTorch, compiled, bf16 autocast, channels padded to 8'."""
+    if mode == "onnxruntime":
+        return ONNX_RUNTIME
+    run = mode.removesuffix("-padded").removeprefix("bf16").removeprefix("-") or "eager"
+    precision = "bf16 autocast" if mode.startswith("bf16") else "float32"
+    return f"PyTorch, {RUNS[run]}, {precision}" + (", channels padded to 8" if mode.endswith("-padded") else "")
+
+
 TASKS = {"inference": "the generator in inference", "step": "a training step"}
+
+
+def gpu():
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        lines = subprocess.run(query, capture_output=True, text=True).stdout.splitlines()
+    except OSError:
+        lines = []
+    return lines[0] if lines else "unknown"
 
 
 def machine(arguments):
@@ -36,7 +51,9 @@ def machine(arguments):
         "memory_gib": round(int(first("/proc/meminfo", "MemTotal").split()[0]) / 2**20, 1),
         "system": platform.platform(),
         "threads": arguments.threads,
-        "batch": arguments.batch,
+        "device": arguments.device,
+        "gpu": gpu() if arguments.device == "cuda" else None,
+        "batches": arguments.batches,
         "size": arguments.size,
         "width": arguments.width,
         "disc_width": arguments.disc_width,
@@ -53,15 +70,34 @@ def table(head, rows):
     return [line(head), line("---" if k == 0 else "--:" for k in range(len(head))), *map(line, rows), ""]
 
 
-def comparison(results, task):
-    profile, batch = results.get(task), results["machine"]["batch"]
-    pairs = {mode: results[f"{task}/{mode}"] for mode in NAMES if f"{task}/{mode}" in results}
+def batches_of(results, task):
+    """Those that were timed, in order."""
+    keys = [name.split("/") for name in results]
+    return sorted({int(key[2]) for key in keys if len(key) == 3 and key[0] == task})
+
+
+def share_of_roof(profile, device, seconds):
+    """The CPU's: of what the multiply-add units can do in this time. CUDA's: the time of our graph's bytes or FLOPs at the
+    roof, launch by launch, in this time."""
+    if not profile:
+        return ""
+    if device == "cuda":
+        return f"{100 * profile['all']['least_seconds'] / seconds:.0f} %"
+    return f"{100 * profile['all']['flops'] * 1e-9 / profile['roof']['gflop_s'] / seconds:.0f} %"
+
+
+def memory(found, name):
+    return f"{found[name]:.0f}" if found.get(name) else "unknown"
+
+
+def comparison(results, task, batch):
+    profile, device = results.get(f"{task}/profile/{batch}"), results["machine"]["device"]
+    keys = [name.split("/") for name in results]
+    modes = [key[1] for key in keys if key[::2] == [task, str(batch)] and key[1] != "profile"]
+    pairs = {mode: results[f"{task}/{mode}/{batch}"] for mode in modes}
     if not pairs:
         return []
-
-    def share(seconds):  # of what the multiply-add units can do in this time
-        return f"{100 * profile['all']['flops'] * 1e-9 / profile['roof']['gflop_s'] / seconds:.0f} %" if profile else ""
-
+    on_cuda = device == "cuda"
     rows, all_ours = [], []
     for mode, pair in pairs.items():
         ours, theirs = zip(*pair["seconds"])
@@ -69,18 +105,25 @@ def comparison(results, task):
         median, best = statistics.median(theirs), min(theirs)
         faster = f"{median / statistics.median(ours):.2f} ({best / min(ours):.2f})"
         speed = [f"{batch / seconds:.3f}" for seconds in (median, best, statistics.median(ours), min(ours))]
-        rows.append([NAMES[mode], *speed, faster, share(best), f"{pair['mib']:.0f}", len(ours)])
+        row = [name_of(mode), *speed, faster, share_of_roof(profile, device, best), memory(pair["peer"], "mib"), len(ours)]
+        rows.append(row + ([memory(pair["peer"], "smi_mib"), pair["peer"].get("launches", "unknown")] if on_cuda else []))
     speed = [f"{batch / seconds:.3f}" for seconds in (statistics.median(all_ours), min(all_ours))]
-    peak = f"{max(pair['ours_mib'] for pair in pairs.values()):.0f}"
-    rows.append(["**ipamedgan, float32**", *speed, "", "", "", share(min(all_ours)), peak, len(all_ours)])
+    of_ours = [pair["ours"] for pair in pairs.values()]
+    peak = {name: max((o.get(name) or 0 for o in of_ours), default=0) for name in ("mib", "smi_mib")}
+    if on_cuda and profile:
+        peak["mib"] = profile["arena_mib"]
+    row = [f"**ipamedgan, {'bf16' if on_cuda else 'float32'}**", *speed, "", "", "", share_of_roof(profile, device, min(all_ours))]
+    row += [memory(peak, "mib"), len(all_ours)]
+    rows.append(row + ([memory(peak, "smi_mib"), profile["all"]["launches"] if profile else "unknown"] if on_cuda else []))
     head = ["images/s", "at best", "ours beside it", "at best", "ours is faster by (at best)", "of roof", "peak MiB", "rounds"]
-    return [f"## {TASKS[task].capitalize()}", "", *table(["", *head], rows)]
+    head += ["MiB by nvidia-smi", "launches"] if on_cuda else []
+    return [f"## {TASKS[task].capitalize()}, batch {batch}", "", *table(["", *head], rows)]
 
 
 def agreement(results):
     rows = [
         [
-            program if program == "ipamedgan" else NAMES[program],
+            program if program == "ipamedgan" else name_of(program),
             what,
             line["worst"],
             f"{line['distance']:.1e}",
@@ -117,8 +160,8 @@ def timing_cells(row):
     ]
 
 
-def profile(results, task):
-    found = results.get(task)
+def profile(results, task, batch):
+    found = results.get(f"{task}/profile/{batch}")
     if not found:
         return []
     rows = [
@@ -132,7 +175,7 @@ def profile(results, task):
         for row in [*found["ops"], found["all"]]
         if row["seconds"] >= 1e-3 * found["all"]["seconds"]
     ]
-    head = f"""## Where our time goes: {TASKS[task]}
+    head = f"""## Where our time goes: {TASKS[task]}, batch {batch}
 
 {roof(found)} Whole: {found['seconds'] * 1e3:.0f} ms, arena {found['arena_mib']:.0f} MiB. Ops below 0.1 % are left out.
 """
@@ -166,23 +209,59 @@ resolved by differences in double; `bench/op_error.h`).
     return [head, *table(["case", "op", "ms", "GB/s", "GFLOP/s", "% of roof", "errors"], rows)]
 
 
-def text(results):
-    m = results["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in m["versions"].items())
-    head = f"""# On a CPU: ipamedgan, PyTorch, ONNX Runtime
+def on_the_cpu(m, versions):
+    return f"""# On a CPU: ipamedgan, PyTorch, ONNX Runtime
 
 Made by `scripts/bench-cpu --page docs/benchmarks/cpu.md` on {m['cpu']} ({m['family']}), {m['threads']} threads,
 {m['memory_gib']} GiB, {m['system']}; ipamedgan {m['commit']} by {m['compiler']};
 from PyPI: {versions}.
 
-The work: width {m['width']}, discriminators {m['disc_width']}, six layers of VGG-19, batch {m['batch']}, {m['size']}x{m['size']}. A step is both
-discriminators' losses, gradients and Adam, then the generator's with the adversarial, perceptual, L1 and style terms. PyTorch
+{the_work(m)} PyTorch
 runs the reference of `tests/golden`, in channels_last, with fused Adam; compiled is `torch.compile`, in inference with frozen
 weights; bf16 is `torch.autocast`. Each peer is a process of its own, warm; ours and the peer take turns, and each is compared
 with ours of those very runs, by medians and, in brackets, by the fastest. Peak memory is the process's largest resident
 set, libraries included, compilers that it starts not. `of roof`: the arithmetic of our graph (multiply-adds of plain
 convolutions) at the float32 multiply-add rate that this machine reached, over the fastest time; bf16 may do twice that.
 """
-    parts = [comparison(results, "inference"), comparison(results, "step"), agreement(results)]
-    parts += [profile(results, "inference"), profile(results, "step"), ops(results)]
-    return "\n".join([head, *(line for part in parts for line in part)]).rstrip() + "\n"
+
+
+def on_a_gpu(m, versions):
+    return f"""# {m['gpu']}: ipamedgan and PyTorch
+
+Made by `bench/peers/compare.py --device cuda`; {m['system']}; ipamedgan {m['commit']}; from PyPI: {versions}.
+
+{the_work(m)} PyTorch
+runs the reference of `tests/golden` in channels_last with fused Adam; compiled is `torch.compile`, in inference with frozen
+weights; with max-autotune it also records CUDA graphs; bf16 is `torch.autocast`. Each peer is a process of its own, warm; ours
+and the peer take turns, and each is compared with ours of those very runs, by medians and, in brackets, by the fastest. Peak
+memory: PyTorch's is the most that its allocator gave out, ours the plan's arena without weights, gradients and moments; of both
+what nvidia-smi lists, CUDA's own included. `of roof`: the least time of our graph's bytes and FLOPs, launch by launch, over the
+fastest time. Launches are kernels of one run, PyTorch's as its profiler counts them.
+"""
+
+
+def the_work(m):
+    batches = ", ".join(map(str, m["batches"]))
+    return f"""The work: width {m['width']}, discriminators {m['disc_width']}, six layers of VGG-19, batch {batches}, {m['size']}x{m['size']}. A step is both
+discriminators' losses, gradients and Adam, then the generator's with the adversarial, perceptual, L1 and style terms."""
+
+
+PADDED = """Channels padded to 8: the same networks with the channels within their blocks rounded up to multiples of 8 (8, 17, 26 to 8, 24,
+32 and so on; images keep their 1 and 2). These are more channels and more work; with zeros for the weights that are added they
+compute the same function (`bench/peers/padded.py`, tested on the CPU).
+"""
+
+
+def text(results):
+    m = results["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in m["versions"].items())
+    parts = [[on_a_gpu(m, versions) if m["device"] == "cuda" else on_the_cpu(m, versions)]]
+    if any("-padded/" in name for name in results):
+        parts.append([PADDED])
+    for task in TASKS:
+        parts += [comparison(results, task, batch) for batch in batches_of(results, task)]
+    parts.append(agreement(results))
+    for task in TASKS:
+        parts += [profile(results, task, batch) for batch in batches_of(results, task)]
+    parts.append(ops(results))
+    return "\n".join(line for part in parts for line in part).rstrip() + "\n"

@@ -52,15 +52,16 @@ class ConvUnit(nn.Module):
         return self.activation(self.bn(self.conv(x)))
 
 
-def block_widths(width):
+def block_widths(width, multiple=1):
+    """Of a block's three convolutions, rounded up to a multiple."""
     total = ALPHA * width
-    return int(0.167 * total), int(0.333 * total), int(0.5 * total)
+    return tuple(-(-int(part * total) // multiple) * multiple for part in (0.167, 0.333, 0.5))
 
 
 class MultiResBlock(nn.Module):
-    def __init__(self, inputs, width, momentum):
+    def __init__(self, inputs, width, momentum, multiple=1):
         super().__init__()
-        a, b, c = block_widths(width)
+        a, b, c = block_widths(width, multiple)
         self.outputs = a + b + c
         self.shortcut = ConvUnit(inputs, self.outputs, 1, momentum, activate=False)
         self.conv_a = ConvUnit(inputs, a, 3, momentum, activate=True)
@@ -109,14 +110,15 @@ class ResPath(nn.Module):
 
 
 class MultiResUNet(nn.Module):
-    """(N, inputs, H, W) -> tanh of (N, outputs, H, W); H and W multiples of 16. width is U of the first block."""
+    """(N, inputs, H, W) -> tanh of (N, outputs, H, W); H and W multiples of 16. width is U of the first block. multiple: of the
+    channels within blocks; 1 is the network, others are wider ones (bench/peers/padded.py)."""
 
-    def __init__(self, width=32, inputs=1, outputs=1, momentum=0.99):
+    def __init__(self, width=32, inputs=1, outputs=1, momentum=0.99, multiple=1):
         super().__init__()
         widths = [width << level for level in range(5)]
         channels, encoded = inputs, []
         for k, u in enumerate(widths, 1):
-            block = MultiResBlock(channels, u, momentum)
+            block = MultiResBlock(channels, u, momentum, multiple)
             self.add_module(f"enc{k}", block)
             channels = block.outputs
             encoded.append(channels)
@@ -124,7 +126,7 @@ class MultiResUNet(nn.Module):
             self.add_module(f"path{k}", ResPath(encoded[k - 1], widths[k - 1], units, momentum))
         for k, u in zip(range(6, 10), reversed(widths[:4])):
             self.add_module(f"up{k}", nn.ConvTranspose2d(channels, u, 2, stride=2))
-            block = MultiResBlock(2 * u, u, momentum)
+            block = MultiResBlock(2 * u, u, momentum, multiple)
             self.add_module(f"dec{k}", block)
             channels = block.outputs
         self.head = nn.Conv2d(channels, outputs, 1)
@@ -146,8 +148,8 @@ class Cascade(nn.ModuleList):
     """Two MultiRes-UNets, image to image. residual: each adds its tanh output to its input (its head starts at zero) and only
     the final result is clipped to [-1, 1]; the derivative of the clip is 1 at -1 and 1 themselves, as PyTorch's clamp."""
 
-    def __init__(self, width=32, residual=False, momentum=0.99):
-        super().__init__(MultiResUNet(width, momentum=momentum) for _ in range(2))
+    def __init__(self, width=32, residual=False, momentum=0.99, multiple=1):
+        super().__init__(MultiResUNet(width, momentum=momentum, multiple=multiple) for _ in range(2))
         self.residual = residual
         if residual:
             for net in self:
@@ -201,9 +203,9 @@ class PatchGAN(nn.Module):
 class Gan(nn.Module):
     """All trained networks; its state_dict holds exactly the names of a weight file."""
 
-    def __init__(self, width=32, disc_width=64, residual=False, momentum=0.99):
+    def __init__(self, width=32, disc_width=64, residual=False, momentum=0.99, multiple=1):
         super().__init__()
-        self.generator = Cascade(width, residual, momentum)
+        self.generator = Cascade(width, residual, momentum, multiple)
         self.disc_global = PatchGAN(disc_width, n_layers=5)
         self.disc_patch = PatchGAN(disc_width, n_layers=3)
 
