@@ -35,5 +35,6 @@ def test_a_step_is_profiled_in_one_recording():
 def test_ops_are_replayed(flush):
     ops = report("bench_ops_emulated", *TOY, "--filter", "batch 1: conv wgrad s2", "--errors", flush)
     assert ops["device"].startswith("cuda:0") and ops["flushed"] == (flush == "--flush") and len(ops["cases"]) > 3
-    for case in ops["cases"]:
-        assert case["ops"][0]["seconds"] > 0 and 0 < case["error"]["value"] < 2e-2  # bf16 operands, fp32 sums
+    assert all(case["ops"][0]["seconds"] > 0 for case in ops["cases"])
+    errors = [case["error"]["value"] for case in ops["cases"]]
+    assert 0 < max(errors) < 1e-5  # products of bf16 operands are exact, and so may be a sum of few
