@@ -7,7 +7,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <thread>
+#include <algorithm>
 
 #include "apps/ranks.h"
 #include "bench/comm_report.h"
@@ -17,27 +17,6 @@ using namespace ipa;
 using namespace ipa::bench;
 
 namespace {
-
-// Runs f(comm) on a thread for each of `ranks`; throws what the first of them threw.
-void on_threads(int ranks, const std::function<void(Comm&)>& f) {
-  std::vector<std::unique_ptr<Comm>> comms = thread_comms(ranks);
-  std::vector<std::exception_ptr> errors(comms.size());
-  std::vector<std::thread> threads;
-  const int team = std::max(1, omp_get_max_threads() / ranks);
-  for (std::size_t r = 0; r < comms.size(); ++r)
-    threads.emplace_back([&, r, comm = std::move(comms[r])]() mutable {
-      omp_set_num_threads(team);
-      try {
-        f(*comm);
-      } catch (...) {
-        errors[r] = std::current_exception();
-      }
-      comm.reset();
-    });
-  for (std::thread& t : threads) t.join();
-  for (const std::exception_ptr& e : errors)
-    if (e) std::rethrow_exception(e);
-}
 
 CommReport measure(const CommOptions& options, Comm& comm, Device device) {
   CommReport report{.ranks = comm.size()};
@@ -64,7 +43,9 @@ void measure(const CommOptions& options) {
     if (!device.is_cpu())
       fail(ErrorKind::usage, "a GPU alone has nobody to sum with", "--device cuda",
            "start one process for each GPU, e.g. torchrun --no_python --nproc_per_node 8 bench_comm --device cuda");
-    on_threads(options.ranks, [&](Comm& comm) {
+    const int team = std::max(1, omp_get_max_threads() / options.ranks);
+    on_thread_ranks(options.ranks, [&](Comm& comm) {
+      omp_set_num_threads(team);
       CommReport mine = measure(options, comm, device);
       if (comm.rank() == 0) report = std::move(mine);
     });

@@ -4,7 +4,9 @@
 
 #include <condition_variable>
 #include <cstring>
+#include <exception>
 #include <mutex>
+#include <thread>
 
 #include "engine/rank_sum.h"
 
@@ -110,6 +112,24 @@ std::vector<std::unique_ptr<Comm>> thread_comms(int ranks) {
   std::vector<std::unique_ptr<Comm>> all;
   for (int r = 0; r < ranks; ++r) all.push_back(std::make_unique<ThreadComm>(shared, r));
   return all;
+}
+
+void on_thread_ranks(int ranks, const std::function<void(Comm&)>& f) {
+  std::vector<std::unique_ptr<Comm>> comms = thread_comms(ranks);
+  std::vector<std::exception_ptr> errors(comms.size());
+  std::vector<std::thread> threads;
+  for (std::size_t r = 0; r < comms.size(); ++r)
+    threads.emplace_back([&, r, comm = std::move(comms[r])]() mutable {
+      try {
+        f(*comm);
+      } catch (...) {
+        errors[r] = std::current_exception();
+      }
+      comm.reset();
+    });
+  for (std::thread& t : threads) t.join();
+  for (const std::exception_ptr& e : errors)
+    if (e) std::rethrow_exception(e);
 }
 
 }  // namespace ipa

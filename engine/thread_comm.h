@@ -2,6 +2,7 @@
 // host's; sums are made in finish().
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -11,5 +12,8 @@ namespace ipa {
 
 // One Comm for each of `ranks` threads. A thread that destroys its own while another waits makes that one throw.
 std::vector<std::unique_ptr<Comm>> thread_comms(int ranks);
+
+// Runs f(comm) on a thread for each of `ranks`, which ends its rank; throws on what the first rank that failed threw.
+void on_thread_ranks(int ranks, const std::function<void(Comm&)>& f);
 
 }  // namespace ipa

@@ -1,7 +1,6 @@
 // Sums over ranks that are threads, and training on them.
 #include <catch2/catch.hpp>
 #include <cstring>
-#include <thread>
 
 #include "engine/rng.h"
 #include "engine/thread_comm.h"
@@ -14,26 +13,6 @@ using namespace ipa;
 using namespace ipa::test;
 
 namespace {
-
-// Runs f(comm) on a thread for each rank; rethrows what the first rank threw.
-template <class F>
-void on_ranks(int ranks, F f) {
-  std::vector<std::unique_ptr<Comm>> comms = thread_comms(ranks);
-  std::vector<std::exception_ptr> errors(comms.size());
-  std::vector<std::thread> threads;
-  for (std::size_t r = 0; r < comms.size(); ++r)
-    threads.emplace_back([&, r, comm = std::move(comms[r])]() mutable {
-      try {
-        f(*comm);
-      } catch (...) {
-        errors[r] = std::current_exception();
-      }
-      comm.reset();
-    });
-  for (std::thread& t : threads) t.join();
-  for (const std::exception_ptr& e : errors)
-    if (e) std::rethrow_exception(e);
-}
 
 std::vector<float> numbers(int rank, int which, std::int64_t count) {
   RandomSequence random(9, RandomUse::mask_draw, static_cast<std::uint32_t>(rank), static_cast<std::uint32_t>(which));
@@ -99,7 +78,7 @@ TEST_CASE("ranks get the sum in the order of the ranks, to the byte", "[ranks]")
       }
     }
     std::vector<int> right(static_cast<std::size_t>(ranks), 0);
-    on_ranks(ranks, [&](Comm& comm) {
+    on_thread_ranks(ranks, [&](Comm& comm) {
       Stream stream;
       std::vector<std::vector<float>> mine;
       for (std::size_t k = 0; k < sizes.size(); ++k)
@@ -121,12 +100,12 @@ TEST_CASE("ranks get the sum in the order of the ranks, to the byte", "[ranks]")
 TEST_CASE("a rank that leaves, and a rank that sums something else, end the others", "[ranks]") {
   CHECK(error_kind(
             [] {
-              on_ranks(3, [](Comm& c) {
+              on_thread_ranks(3, [](Comm& c) {
                 if (c.rank() != 1) c.barrier();
               });
             },
             "rank 1 of 3 was lost") == 5);
-  CHECK_THROWS(on_ranks(2, [](Comm& c) {
+  CHECK_THROWS(on_thread_ranks(2, [](Comm& c) {
     std::vector<float> v(10);
     Stream stream;
     c.start_all_reduce(stream, Tensor(v.data(), {vector_shape(4 + c.rank())}));
@@ -185,7 +164,7 @@ TEST_CASE("ranks with a part of the batch each get the mean gradient and stay eq
       for (std::size_t i = 0; i < s.size(); ++i) mean_statistics[i] += static_cast<double>(s[i]) / ranks;
     }
     std::vector<double> distance(3 * ranks), losses(ranks), l1s(ranks), statistics(ranks);
-    on_ranks(ranks, [&](Comm& comm) {
+    on_thread_ranks(ranks, [&](Comm& comm) {
       Gan gan;
       Trainer trainer(gan, o, &comm);
       initialise(gan);
@@ -213,7 +192,7 @@ TEST_CASE("ranks with a part of the batch each get the mean gradient and stay eq
   SECTION("all ranks hold the same bytes after three steps, and so they do in a repeat") {
     std::vector<Bytes> first(ranks), second(ranks);
     for (std::vector<Bytes>* result : {&first, &second})
-      on_ranks(ranks, [&](Comm& comm) {
+      on_thread_ranks(ranks, [&](Comm& comm) {
         Gan gan;
         Trainer trainer(gan, o, &comm);
         initialise(gan);
@@ -228,7 +207,7 @@ TEST_CASE("ranks with a part of the batch each get the mean gradient and stay eq
   }
   SECTION("a NaN on one rank holds back all") {
     std::vector<int> held(ranks);
-    on_ranks(ranks, [&](Comm& comm) {
+    on_thread_ranks(ranks, [&](Comm& comm) {
       Gan gan;
       Trainer trainer(gan, o, &comm);
       initialise(gan);
