@@ -1,6 +1,7 @@
 #include "bench/described_step.h"
 
 #include "graph/cost.h"
+#include "graph/ops/all_reduce.h"
 
 namespace ipa::bench {
 namespace {
@@ -29,10 +30,10 @@ std::vector<DescribedStep::Part> parts_of(const Graph& graph, const Plan& plan) 
   for (const Plan::Step& step : plan.steps) {
     const Graph::Node& node = graph.nodes()[static_cast<std::size_t>(step.node)];
     DescribedStep::Part part{node.op->name(), StepEvent::Kind::compute, {}, 0};
-    if (part.op == "start all-reduce") {
+    if (starts_all_reduce(*node.op)) {
       part.kind = StepEvent::Kind::start;
       part.bytes = static_cast<double>(graph.info(node.inputs[0]).spec.bytes());
-    } else if (part.op == "finish all-reduce") {
+    } else if (finishes_all_reduce(*node.op)) {
       part.kind = StepEvent::Kind::finish;
     } else {
       part.cost = cost_on(plan.device, graph, node);

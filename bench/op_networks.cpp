@@ -68,8 +68,9 @@ double exact(const ConvDescription& d, const Numbers& a, const Numbers& b, std::
 
 double error_of(const ConvDescription& d, const Tensor& out, const std::vector<Tensor>& in) {
   const Numbers made(out), a(in[0]), b(in[1]);
-  std::optional<Numbers> bias;
+  std::optional<Numbers> bias, added;
   if (d.bias) bias.emplace(in[2]);
+  if (d.add) added.emplace(in[2]);
   const int samples = d.pass == ConvPass::wgrad ? 32 : 1024;
   std::mt19937 random(1);
   auto below = [&](std::int64_t n) { return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n)); };
@@ -79,6 +80,7 @@ double error_of(const ConvDescription& d, const Tensor& out, const std::vector<T
     const std::int64_t n = below(s.n), y = below(s.h), x = below(s.w), c = below(s.c);
     double expected = exact(d, a, b, n, y, x, c);
     if (bias) expected += bias->at(0, 0, 0, c);
+    if (added) expected += added->at(n, y, x, c);
     if (d.pass == ConvPass::forward) expected = activated(expected, d.activation);
     const double off = made.at(n, y, x, c) - expected;
     distance += off * off;
@@ -105,7 +107,9 @@ std::vector<NetworkOp> network_ops(const StepOptions& options, Device device) {
   std::vector<NetworkOp> all;
   std::set<std::string> seen;
   Gan gan(device);
-  collect(StepGraph(gan, options).graph, options.batch, seen, all);
+  StepGraph step(gan, options);
+  step.rewrite(device);
+  collect(step.graph, options.batch, seen, all);
   Graph inference;
   Layers layers(inference, gan.generator, Mode::inference, generator_batch_norm(options.net), Init::glorot_uniform);
   describe_inpainter(inference, layers, device, options.net, options.batch, options.size, options.size,

@@ -1,5 +1,5 @@
-// The ops of the real networks, derived from their graphs: every kind with every shape that a training step or the
-// generator in inference has, once.
+// The ops of the real networks, derived from their graphs as they run, rewritten: every kind with every shape that a
+// training step or the generator in inference has, once.
 #pragma once
 
 #include "bench/op_timer.h"

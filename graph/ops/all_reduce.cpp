@@ -1,3 +1,5 @@
+#include "graph/ops/all_reduce.h"
+
 #include "graph/ops.h"
 
 namespace ipa {
@@ -37,6 +39,9 @@ class FinishAllReduce final : public Op {
 };
 
 }  // namespace
+
+bool starts_all_reduce(const Op& op) { return dynamic_cast<const StartAllReduce*>(&op) != nullptr; }
+bool finishes_all_reduce(const Op& op) { return dynamic_cast<const FinishAllReduce*>(&op) != nullptr; }
 
 void start_all_reduce(Value state, Comm& comm) {
   state.graph->apply(std::make_shared<const StartAllReduce>(comm), {state});
