@@ -174,6 +174,20 @@ TEST_CASE("gzip bombs, truncation and damage are noticed", "[io]") {
   std::string bad = good;
   bad[bad.size() - 6] = char(bad[bad.size() - 6] ^ 1);  // the checksum
   refuse(bad, "damaged");
+  for (const size_t cut : {1, 4, 8}) refuse(good.substr(0, good.size() - cut), "damaged");  // all voxels, no checksum
+  // More than the header promises is read for the checksum behind it, within the limit.
+  const auto longer = [&](size_t more) {
+    const std::string all = plain({3, 8, 8, 8}, 512 + more);
+    gzFile file = gzopen((folder / "longer.nii.gz").c_str(), "wb9");
+    gzwrite(file, all.data(), unsigned(all.size()));
+    gzclose(file);
+    return slurp(folder / "longer.nii.gz");
+  };
+  bad = longer(300'000);
+  CHECK(ipa::read_nifti(folder / "longer.nii.gz", 1 << 24).voxels.size() == 512);
+  bad[bad.size() - 6] = char(bad[bad.size() - 6] ^ 1);
+  refuse(bad, "damaged");
+  refuse(longer(20 << 20), "more data");
   // 1 GiB promised by a few bytes: refused by the ratio; a real bomb, by the limit.
   std::string header = plain({3, 1024, 1024, 1024}, 0);
   gzFile file = gzopen((folder / "small.nii.gz").c_str(), "wb9");
