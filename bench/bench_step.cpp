@@ -239,9 +239,14 @@ int main(int argc, char** argv) {
   app.add_option("--device", device, "cpu, cuda or cuda:N; on CUDA activations are bf16")->capture_default_str();
   app.add_flag("--predict", options.predict, "only what the graph and the roof say: nothing is run, for any device");
   app.add_option("--roof", options.roof, "h200, or GB/s,GFLOP/s; without it the device's is measured");
+  std::string rewrites = "paying";
+  app.add_option("--rewrites", rewrites, "of the graph (docs/fusion.md): none, all, or those known to pay on the device")
+      ->check(CLI::IsMember({"paying", "none", "all"}))
+      ->capture_default_str();
   app.add_option("--roofline", options.roofline, "also draws the kinds of op into this file, SVG");
   CLI11_PARSE(app, argc, argv);
   if (options.step.loss.style_layers == 0) options.step.loss.style = 0;
+  if (rewrites != "paying") options.step.rewrites = rewrites == "all" ? Rewrites::all() : Rewrites{};
   try {
     options.device = options.predict ? bench::device_of(device) : bench::usable_device_of(device);
     options.step.compute = compute_type_on(options.device);

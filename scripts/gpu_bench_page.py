@@ -84,6 +84,19 @@ def steps(results, task):
     return table(["batch", "ms", "images/s", "launches", "% of roof", "arena MiB"], rows)
 
 
+def rewritten(results):
+    """The steps of one batch by what their graphs were rewritten with, or nothing."""
+    rows = []
+    for name in [n for n in results if n.startswith("rewrites-")]:
+        which, batch = name.split("-")[1:]
+        for label, found in ((which, results[name]), ("those known to pay", results.get(f"step-{batch}"))):
+            row = found and [label, found["all"]["launches"], f"{found['all']['bytes'] * 1e-9:.2f}", f"{found['seconds'] * 1e3:.2f}",
+                             f"{found['arena_mib']:.0f}"]
+            if row and row not in rows:
+                rows.append(row)
+    return ["By rewrites of the graph (docs/fusion.md):", "", *table(["rewrites", "launches", "GB", "ms", "arena MiB"], rows)] if rows else []
+
+
 def kinds(found):
     rows = [[row["op"], row["launches"], f"{row['seconds'] * 1e3:.2f}", f"{row['bytes'] * 1e-9 / row['seconds']:.0f}",
              f"{row['flops'] * 1e-12 / row['seconds']:.1f}", f"{100 * row['least_seconds'] / row['seconds']:.0f}"]
@@ -123,14 +136,17 @@ def text(bench, arguments):
     lines += targets(results) if arguments.on == "cuda" else ["They are those of a GPU: " + NOT + ".", ""]
     for task, title in (("step", "A training step"), ("inference", "The generator in inference")):
         lines += [f"## {title}", "", *steps(results, task)]
+        if task == "step":
+            lines += rewritten(results)
         profiles = [n for n in results if n.startswith(task + "-")]
         if profiles:
             lines += [f"By kind of op, batch {profiles[0].split('-')[1]}:", "", *kinds(results[profiles[0]])]
     lines += ["## From file to file", ""]
     made = [n for n in results if n.startswith("inpaint-")]
-    rows = [[n.split("-")[1], results[n]["slices"], f"{results[n]['seconds']:.2f}", f"{results[n]['slices_per_s']:.1f}"] for n in made]
-    lines += ["`ipamedgan inpaint`, HDF5 read, restored, composited and written:", "",
-              *table(["batch", "slices", "s", "slices/s"], rows)] if rows else [NOT + ".", ""]
+    rows = [[n.split("-")[1], results[n]["slices"], f"{results[n]['seconds']:.2f}", f"{results[n]['slices_per_s']:.1f}",
+             f"{results[n]['network_seconds']:.2f}", f"{results[n]['slices'] / results[n]['network_seconds']:.1f}"] for n in made]
+    lines += ["`ipamedgan inpaint`, HDF5 read, restored, composited and written; beside it the network alone in that run:", "",
+              *table(["batch", "slices", "s", "slices/s", "network s", "slices/s"], rows)] if rows else [NOT + ".", ""]
     lines += ["## Beside PyTorch", ""]
     peers = arguments.out / "peers.md"
     lines += ["The tables are in `peers.md`, made by `bench/peers/compare.py`.", ""] if peers.exists() else [NOT + ".", ""]

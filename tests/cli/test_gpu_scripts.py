@@ -31,9 +31,11 @@ def test_gpu_bench_measures_and_writes_a_page(tmp_path):
     told = verdicts((tmp_path / "out/stages.md").read_text())
     assert told["step, batch 2"] == told["inpaint, batch 2"] == told["scaling, simulated"] == "passed"
     assert told["PyTorch"] == "skipped"
+    assert told["step, batch 2, all rewritten"] == told["step, batch 2, none rewritten"] == "passed"
+    assert "By rewrites of the graph" in page and "| network s |" in page
     assert "Toy sizes without a GPU" in page and "**Simulated, not measured.**" in page
     assert "## Beside PyTorch\n\nnot measured." in page  # no figure where none was seen
-    assert {"step-2.json", "step-1.json", "inference-2.json", "ops-4.json", "inpaint-2.json", "scaling.json"} <= {
+    assert {"step-2.json", "step-1.json", "rewrites-all-2.json", "inference-2.json", "ops-4.json", "inpaint-2.json", "scaling.json"} <= {
         path.name for path in (tmp_path / "out").iterdir()}
 
 
