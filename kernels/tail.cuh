@@ -68,24 +68,22 @@ struct KnownSums {
   const float* data;
   std::int64_t pitch;
 
-  // Makes the norm's statistics of them, or else of the next two of `sums`; returns what is left of those.
-  __device__ const double* finish(const ChannelStatistics& norm, std::int64_t c, const double* sums) const {
-    if (data == nullptr) {
-      norm.finish(c, sums);
-      return sums + 2;
-    }
-    const double known[2] = {static_cast<double>(data[c]), static_cast<double>(data[pitch + c])};
-    norm.finish(c, known);
-    return sums;
+  // Makes the norm's statistics of them, or else of what a pass took.
+  __device__ void finish(const ChannelStatistics& norm, std::int64_t c, double sum, double squares) const {
+    if (data != nullptr) sum = static_cast<double>(data[c]), squares = static_cast<double>(data[pitch + c]);
+    const double sums[2] = {sum, squares};
+    norm.finish(c, sums);
   }
 };
 
-// `sums`: of those of shortcut and branch, in this order, that are not known.
+// `sums` are those of both, or two of the one that is not known.
 struct FinishInnerStatistics {
   ChannelStatistics shortcut, branch;
   KnownSums of_shortcut, of_branch;
-  __device__ void operator()(std::int64_t c, const double* sums) const {
-    of_branch.finish(branch, c, of_shortcut.finish(shortcut, c, sums));
+  template <int K>
+  __device__ void operator()(std::int64_t c, const double (&sums)[K]) const {
+    of_shortcut.finish(shortcut, c, sums[0], sums[1]);
+    of_branch.finish(branch, c, sums[K - 2], sums[K - 1]);
   }
 };
 
@@ -93,7 +91,7 @@ struct FinishInnerStatistics {
 __global__ void __launch_bounds__(ChannelGrid::threads)
     tail_known_sums_kernel(FinishInnerStatistics statistics, std::int64_t pitch) {
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  const double unread[4] = {};
+  const double unread[2] = {};
   if (c < pitch) statistics(c, unread);
 }
 
