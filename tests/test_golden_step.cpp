@@ -41,8 +41,7 @@ void check_gradients(const Golden& golden, const std::string& term, const Parame
 void check_running(const Golden& golden, const GoldenStep& run, Worst& worst) {
   for (const Parameters* p : run.networks())
     for (const Parameters::Entry& e : p->entries())
-      if (!e.trainable())
-        check(golden, "running/" + e.name, Parameters::in_file_layout(e, p->value(e)).values, worst);
+      if (!e.trainable()) check(golden, "running/" + e.name, Parameters::in_file_layout(e, p->value(e)).values, worst);
 }
 
 void check_metrics(const Golden& golden, int step, const StepMetrics& m, double tolerance) {
