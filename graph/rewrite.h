@@ -46,8 +46,8 @@ namespace rewrites {
 int dgrad_addition(Graph::Lists& lists, const std::vector<bool>& kept, Device device);
 
 // A batch norm of a convolution's output becomes two nodes: its statistics, of sums that the convolution leaves, and
-// the map, which reads the output once. The tails of blocks keep theirs: what they normalise mostly has no convolution
-// right before it.
+// the map, which reads the output once. The tail of a block or unit takes such sums of its shortcut and of a branch
+// that is one tensor. Each norm that does is a place.
 int conv_statistics(Graph::Lists& lists, const std::vector<bool>& kept, Device device);
 
 }  // namespace rewrites

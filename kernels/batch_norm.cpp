@@ -72,17 +72,8 @@ void batch_norm_forward_cpu(Tensor y, Tensor mean, Tensor invstd, Tensor x, cons
 
 void batch_norm_statistics_cpu(Tensor mean, Tensor invstd, Tensor sums, std::int64_t pixels, const NormParameters& p,
                                void* workspace) {
-  const std::int64_t channels = mean.shape.c;
-  require(sums.packed() && sums.shape == channel_sums_shape(channels), "batch_norm: the sums are of another width");
   auto* const m = static_cast<double*>(workspace);
-  double* const m2 = m + channels;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    const double sum = sums.f32()[c], squares = sums.f32()[channels + c];
-    m[c] = sum / static_cast<double>(pixels);
-    m2[c] = squares - sum * m[c];
-    if (m2[c] < 0) m2[c] = 0;  // a NaN stays
-  }
-  finish_statistics(mean, invstd, p, m, m2, pixels);
+  finish_known_sums(mean, invstd, p, sums, m, m + mean.shape.c, pixels);
 }
 
 void batch_norm_recompute_cpu(Tensor y, Tensor x, Tensor mean, Tensor invstd, const NormParameters& p, Activation a,

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "kernels/channel_sums.h"
+
 namespace ipa {
 
 Moments::Moments(Scratch& scratch, const Shape& x) {
@@ -85,6 +87,19 @@ void finish_moments(const Tensor& mean, const Tensor& invstd, const NormParamete
       m[c] += d * here / (before + here);
       m2[c] += m2b[c] + d * d * before * here / (before + here);
     }
+  }
+  finish_statistics(mean, invstd, p, m, m2, rows);
+}
+
+void finish_known_sums(const Tensor& mean, const Tensor& invstd, const NormParameters& p, const Tensor& sums, double* m,
+                       double* m2, std::int64_t rows) {
+  const std::int64_t channels = mean.shape.c;
+  require(sums.packed() && sums.shape == channel_sums_shape(channels), "batch norm: the sums are of another width");
+  for (std::int64_t c = 0; c < channels; ++c) {
+    const double sum = sums.f32()[c], squares = sums.f32()[channels + c];
+    m[c] = sum / static_cast<double>(rows);
+    m2[c] = squares - sum * m[c];
+    if (m2[c] < 0) m2[c] = 0;  // a NaN stays
   }
   finish_statistics(mean, invstd, p, m, m2, rows);
 }

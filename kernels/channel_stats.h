@@ -39,6 +39,10 @@ void finish_statistics(const Tensor& mean, const Tensor& invstd, const NormParam
 void finish_moments(const Tensor& mean, const Tensor& invstd, const NormParameters& p, const Moments& moments,
                     std::int64_t rows);
 
+// The same of the sums of x and of x^2 over all rows, as channel_sums.h makes them. m, m2: C doubles of workspace each.
+void finish_known_sums(const Tensor& mean, const Tensor& invstd, const NormParameters& p, const Tensor& sums, double* m,
+                       double* m2, std::int64_t rows);
+
 // y = (x - mean) scale + shift, by lane: scale = gamma invstd, shift = beta.
 struct NormLanes {
   float *mean, *scale, *shift;

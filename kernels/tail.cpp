@@ -80,7 +80,7 @@ struct FoldedSpace {
 };
 
 void forward(Tensor y, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch, const TailNorms& norms,
-             Activation inner, void* workspace) {
+             const TailSums& sums, Activation inner, void* workspace) {
   require(y.packed() && shortcut.packed(), "tail: tensors must be packed");
   const std::int64_t rows = y.shape.pixels(), channels = y.shape.c;
   const Lanes l(channels);
@@ -89,18 +89,24 @@ void forward(Tensor y, Tensor statistics, Tensor shortcut, std::span<const Tenso
   const float* ps = shortcut.f32();
   float* py = y.f32();
 
-  parallel_blocks(rows, reduction_rows(channels), [&](std::int64_t b, std::int64_t first, std::int64_t last) {
-    space.shortcut_moments.measure(b * channels, ps, channels, first, last);
-    std::int64_t column = b * channels;
-    for (const Tensor& p : branch) {
-      space.branch_moments.measure(column, p.f32(), p.shape.c, first, last);
-      column += p.shape.c;
-    }
-  });
-  finish_moments(tail_statistics_row(statistics, 0), tail_statistics_row(statistics, 1), norms.shortcut,
-                 space.shortcut_moments, rows);
-  finish_moments(tail_statistics_row(statistics, 2), tail_statistics_row(statistics, 3), norms.branch,
-                 space.branch_moments, rows);
+  const bool measure_shortcut = !sums.shortcut.data, measure_branch = !sums.branch.data;
+  if (measure_shortcut || measure_branch)
+    parallel_blocks(rows, reduction_rows(channels), [&](std::int64_t b, std::int64_t first, std::int64_t last) {
+      if (measure_shortcut) space.shortcut_moments.measure(b * channels, ps, channels, first, last);
+      if (!measure_branch) return;
+      std::int64_t column = b * channels;
+      for (const Tensor& p : branch) {
+        space.branch_moments.measure(column, p.f32(), p.shape.c, first, last);
+        column += p.shape.c;
+      }
+    });
+  auto finish = [&](std::int64_t row, const NormParameters& norm, const Tensor& known, const Moments& moments) {
+    const Tensor mean = tail_statistics_row(statistics, row), invstd = tail_statistics_row(statistics, row + 1);
+    known.data ? finish_known_sums(mean, invstd, norm, known, moments.mean, moments.m2, rows)
+               : finish_moments(mean, invstd, norm, moments, rows);
+  };
+  finish(0, norms.shortcut, sums.shortcut, space.shortcut_moments);
+  finish(2, norms.branch, sums.branch, space.branch_moments);
   space.norms.fill_inner(l, statistics, norms);
 
   with_activation(inner, [&](auto f) {
@@ -270,14 +276,15 @@ std::size_t tail_folded_workspace_bytes(Device device, const Shape& y) {
 }
 
 void tail_forward(Stream& stream, Tensor y, Tensor pooled, Tensor statistics, Tensor shortcut,
-                  std::span<const Tensor> branch, const TailNorms& norms, Activation inner, void* workspace) {
+                  std::span<const Tensor> branch, const TailNorms& norms, const TailSums& sums, Activation inner,
+                  void* workspace) {
   on_device(
       stream,
       [&] {
-        forward(y, statistics, shortcut, branch, norms, inner, workspace);
+        forward(y, statistics, shortcut, branch, norms, sums, inner, workspace);
         if (pooled.data) max_pool2_forward(stream, pooled, y);
       },
-      [&] { cuda::tail_forward(stream, y, pooled, statistics, shortcut, branch, norms, inner, workspace); });
+      [&] { cuda::tail_forward(stream, y, pooled, statistics, shortcut, branch, norms, sums, inner, workspace); });
 }
 
 void tail_recompute(Stream& stream, Tensor y, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch,

@@ -1,5 +1,6 @@
 #include "kernels/tail.h"
 
+#include "kernels/channel_sums.h"
 #include "kernels/tail.cuh"
 #include "kernels/tail_gradient.cuh"
 #include "kernels/tail_space.h"
@@ -36,30 +37,58 @@ void check(const Tensor& y, const Tensor& pooled, const Tensor& shortcut) {
   require(y.shape.pixels() < std::int64_t{1} << 31, "tail: too many pixels");
 }
 
+KnownSums known(const Tensor& sums, std::int64_t channels) {
+  if (!sums.data) return {nullptr, 0};
+  require(sums.shape == channel_sums_shape(channels), "tail: the sums are of another width");
+  return {sums.f32(), sums.pitch};
+}
+
+// Pass 1: the statistics of shortcut and branch, which reads what has no known sums.
+template <class T, int N>
+void finish_inner(Stream& stream, const CudaTailSpace& space, const Tensor& shortcut, const Parts<T, N>& branch,
+                  const FinishInnerStatistics& statistics) {
+  const bool shortcut_known = statistics.of_shortcut.data != nullptr,
+             branch_known = statistics.of_branch.data != nullptr;
+  if (shortcut_known && branch_known) {
+    const std::int64_t pitch = space.sums.pitch();
+    const dim3 blocks(static_cast<unsigned>((pitch + ChannelGrid::threads - 1) / ChannelGrid::threads));
+    return launch(stream, blocks, ChannelGrid::threads, 0, tail_known_sums_kernel, statistics, pitch);
+  }
+  if (!shortcut_known && !branch_known) {
+    start(stream, space.sums, tail_moments_kernel<T, N>, space.parts, data_of<T>(shortcut), branch, space.sums);
+    return finish_sums<4>(stream, space.parts, space.sums, statistics);
+  }
+  shortcut_known ? start(stream, space.sums, tail_branch_moments_kernel<T, N>, space.parts, branch, space.sums)
+                 : start(stream, space.sums, moments_kernel<T>, space.parts, data_of<T>(shortcut), space.sums);
+  finish_sums<2>(stream, space.parts, space.sums, statistics);
+}
+
 }  // namespace
 
 void tail_forward(Stream& stream, Tensor y, Tensor pooled, Tensor statistics, Tensor shortcut,
-                  std::span<const Tensor> branch, const TailNorms& norms, Activation inner, void* workspace) {
+                  std::span<const Tensor> branch, const TailNorms& norms, const TailSums& sums, Activation inner,
+                  void* workspace) {
   check(y, pooled, shortcut);
   const CudaTailSpace space(workspace, y.shape);
   auto row = [&](std::int64_t k) { return tail_statistics_row(statistics, k); };
   const FinishInnerStatistics of_inner{{row(0), row(1), norms.shortcut, y.shape, space.shortcut},
-                                       {row(2), row(3), norms.branch, y.shape, space.branch}};
+                                       {row(2), row(3), norms.branch, y.shape, space.branch},
+                                       known(sums.shortcut, y.shape.c),
+                                       known(sums.branch, y.shape.c)};
   const ChannelStatistics of_out(row(4), row(5), norms.out, y.shape, space.out);
   const NormVectors shortcut_norm(norms.shortcut, row(0), row(1)), branch_norm(norms.branch, row(2), row(3)),
       out_norm(norms.out, row(4), row(5));
-  with_kind(
-      y, branch.size(), inner, pooled.data != nullptr,
-      [&]<class T, class F, int N, class W>(T*, F f, std::integral_constant<int, N>, W pixels) {
-        const Parts<T, N> parts(branch, y);
-        const ChannelGrid map = ChannelGrid::for_map(tail_items(y.shape, W::count > 1));
-        start(stream, space.sums, tail_moments_kernel<T, N>, space.parts, data_of<T>(shortcut), parts, space.sums);
-        finish_sums<4>(stream, space.parts, space.sums, of_inner);
-        start(stream, space.sums, tail_inner_kernel<T, F, N>, space.parts, data_of<T>(y), data_of<T>(shortcut), parts,
-              shortcut_norm, branch_norm, of_inner, space.sums, f);
-        finish_sums<2>(stream, space.parts, space.sums, FinishStatistics{of_out});
-        start(stream, map, tail_out_kernel<T, W>, data_of<T>(y), data_of<T>(pooled), out_norm, of_out, map, pixels);
-      });
+  with_kind(y, branch.size(), inner, pooled.data != nullptr,
+            [&]<class T, class F, int N, class W>(T*, F f, std::integral_constant<int, N>, W pixels) {
+              const Parts<T, N> parts(branch, y);
+              const ChannelGrid map = ChannelGrid::for_map(tail_items(y.shape, W::count > 1));
+              finish_inner<T>(stream, space, shortcut, parts, of_inner);
+              start(stream, space.sums, tail_inner_kernel<T, F, N>, space.parts, data_of<T>(y), data_of<T>(shortcut),
+                    parts, shortcut_norm, branch_norm, of_inner, space.sums, f);
+              finish_sums<2>(stream, space.parts, space.sums, FinishStatistics{of_out});
+              start(stream, map, tail_out_kernel<T, W>, data_of<T>(y), data_of<T>(pooled), out_norm, of_out, map,
+                    pixels);
+            });
 }
 
 void tail_recompute(Stream& stream, Tensor y, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch,

@@ -63,13 +63,48 @@ struct Inside8 {
   __device__ float inner_slope(float b, int i) const { return f.slope_at(f.value(branch(b, i))); }
 };
 
-struct FinishInnerStatistics {
-  ChannelStatistics shortcut, branch;
-  __device__ void operator()(std::int64_t c, const double* sums) const {
-    shortcut.finish(c, sums);
-    branch.finish(c, sums + 2);
+// A norm's sums that are known, (2, pitch), or null.
+struct KnownSums {
+  const float* data;
+  std::int64_t pitch;
+
+  // Makes the norm's statistics of them, or else of what a pass took.
+  __device__ void finish(const ChannelStatistics& norm, std::int64_t c, double sum, double squares) const {
+    if (data != nullptr) sum = static_cast<double>(data[c]), squares = static_cast<double>(data[pitch + c]);
+    const double sums[2] = {sum, squares};
+    norm.finish(c, sums);
   }
 };
+
+// `sums` are those of both, or two of the one that is not known.
+struct FinishInnerStatistics {
+  ChannelStatistics shortcut, branch;
+  KnownSums of_shortcut, of_branch;
+  template <int K>
+  __device__ void operator()(std::int64_t c, const double (&sums)[K]) const {
+    of_shortcut.finish(shortcut, c, sums[0], sums[1]);
+    of_branch.finish(branch, c, sums[K - 2], sums[K - 1]);
+  }
+};
+
+// Where both are known.
+__global__ void __launch_bounds__(ChannelGrid::threads)
+    tail_known_sums_kernel(FinishInnerStatistics statistics, std::int64_t pitch) {
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const double unread[2] = {};
+  if (c < pitch) statistics(c, unread);
+}
+
+// The sums of the branch alone, for finish_sums<2>; of the shortcut alone moments_kernel takes them.
+template <class T, int N>
+__global__ void __launch_bounds__(ChannelGrid::threads, 2)
+    tail_branch_moments_kernel(double* parts, Parts<T, N> branch, ChannelGrid grid) {
+  const ChannelThread thread(grid);
+  Moments8 moments(branch.load(thread.any, thread.channel));
+  IPA_UNROLL(4)
+  for (std::int64_t p = thread.first; p < grid.pixels; p += thread.stride) moments.add(branch.load(p, thread.channel));
+  moments.store(parts, 2, 0, grid, thread);
+}
 
 template <class T, int N>
 __global__ void __launch_bounds__(ChannelGrid::threads, 2)

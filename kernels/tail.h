@@ -9,7 +9,8 @@
 // Bound by memory: 7 tensors of traffic forward (pooled: 7.25), 3 to recompute, 11 backward (pooled: 11.75), 3 folded;
 // about 25, 10, 60 and 5 operations an element. Floor on an H200 (4.3 TB/s) for 16 x 256 x 256 x 51 in bf16 (117 MB
 // with padding): 0.19, 0.08, 0.30 and 0.08 ms. Five launches forward and backward (sums, their end, sums, their end,
-// map), one else. Each pass takes the pixels in the other direction than the one before, which left the last of them in
+// map), one else; forward a tensor of traffic less for each of shortcut and branch whose sums are known, and one launch
+// where both are. Each pass takes the pixels in the other direction than the one before, which left the last of them in
 // the L2 cache.
 #pragma once
 
@@ -25,6 +26,12 @@ struct TailNorms {
   NormParameters shortcut, branch, out;
 };
 
+// The sums of shortcut's and branch's pixels, (1, 1, 2, C) f32 as channel_sums.h makes them, where they are known; each
+// may be absent (no data).
+struct TailSums {
+  Tensor shortcut, branch;
+};
+
 // Rows of `statistics` (1, 1, 6, C): mean and invstd of shortcut, branch and r.
 constexpr Shape tail_statistics_shape(std::int64_t channels) { return {1, 1, 6, channels}; }
 
@@ -33,11 +40,12 @@ std::size_t tail_recompute_workspace_bytes(Device device, const Shape& y);
 std::size_t tail_gradient_workspace_bytes(Device device, const Shape& y, bool pooled);
 std::size_t tail_folded_workspace_bytes(Device device, const Shape& y);
 
-// Training. Pass 1 reads shortcut and branch: their statistics. Pass 2 reads both, writes r to y's memory and takes its
-// statistics while it lies in the cache. Pass 3 makes y of it, and max_pool2(y) (kernels/resample.h) where `pooled` is
-// not absent (no data). Moves all running statistics.
+// Training. Pass 1 reads what of shortcut and branch has no known sums: their statistics. Pass 2 reads both, writes r
+// to y's memory and takes its statistics while it lies in the cache. Pass 3 makes y of it, and max_pool2(y)
+// (kernels/resample.h) where `pooled` is not absent (no data). Moves all running statistics.
 void tail_forward(Stream& stream, Tensor y, Tensor pooled, Tensor statistics, Tensor shortcut,
-                  std::span<const Tensor> branch, const TailNorms& norms, Activation inner, void* workspace);
+                  std::span<const Tensor> branch, const TailNorms& norms, const TailSums& sums, Activation inner,
+                  void* workspace);
 
 // The same y, bit by bit, from the statistics that tail_forward left. One pass; moves nothing.
 void tail_recompute(Stream& stream, Tensor y, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch,

@@ -80,6 +80,7 @@ TEST_CASE("what the rewrites change in a whole training step at the paper's pres
     CHECK(c.places > 0);
     CHECK(c.bytes_after < c.bytes_before);
   }
+  CHECK(changes.back().places == 81 + 2 * 20 + 18);  // batch norms, ResPath units, blocks
 }
 
 TEST_CASE("without rewrites a graph keeps its live nodes and all its values") {

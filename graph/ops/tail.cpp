@@ -3,6 +3,8 @@
 #include <array>
 
 #include "graph/ops.h"
+#include "graph/ops/tail.h"
+#include "kernels/channel_sums.h"
 
 namespace ipa {
 namespace {
@@ -120,8 +122,8 @@ struct NormAttributes {
   float eps, momentum;
 };
 
-// branch..., shortcut, then gamma or none, beta, running mean and variance of shortcut, branch, out
-// -> y, statistics, and y pooled if wanted
+// branch..., shortcut, then gamma or none, beta, running mean and variance of shortcut, branch, out, and for each of
+// summed_inputs() its sums or none, or nothing -> y, statistics, and y pooled if wanted
 class Tail final : public Op {
  public:
   Tail(const Kind& k, const std::array<NormAttributes, 3>& norms) : kind_(k), norms_(norms) {}
@@ -129,19 +131,24 @@ class Tail final : public Op {
   std::vector<TensorSpec> infer(Specs in) const override {
     check_branch(kind_, in);
     const TensorSpec& y = in[kind_.parts];
-    check_vectors(kind_, in.subspan(kind_.parts + 1), y.shape.c);
+    check_vectors(kind_, in.subspan(kind_.parts + 1, norm_inputs), y.shape.c);
+    require(in.size() <= sums_at() + summed_inputs().size(), std::string(kind_.name) + ": too many inputs");
+    for (const TensorSpec& sums : in.subspan(sums_at()))
+      require(sums.shape.c == 0 || sums.shape == channel_sums_shape(y.shape.c),
+              std::string(kind_.name) + ": the sums are of another width");
     std::vector<TensorSpec> out{y, {tail_statistics_shape(y.shape.c)}};
     if (kind_.pooled) out.push_back(pooled_spec(kind_, y));
     return out;
   }
   Launch prepare(Device device, Specs, Specs out) const override {
-    return {[k = kind_, norms = norms_](const Call& c) {
+    return {[k = kind_, norms = norms_, at = sums_at()](const Call& c) {
               auto norm = [&](std::size_t i) {
                 const auto p = c.in.subspan(k.parts + 1 + 4 * i, 4);
                 return NormParameters{p[0], p[1], p[2], p[3], norms[i].eps, norms[i].momentum};
               };
+              auto sums = [&](std::size_t i) { return at + i < c.in.size() ? c.in[at + i] : Tensor{}; };
               tail_forward(c.stream, c.out[0], k.pooled ? c.out[2] : Tensor{}, c.out[1], c.in[k.parts],
-                           first(c.in, 0, k), {norm(0), norm(1), norm(2)}, k.inner, c.workspace);
+                           first(c.in, 0, k), {norm(0), norm(1), norm(2)}, {sums(0), sums(1)}, k.inner, c.workspace);
             },
             tail_workspace_bytes(device, out[0].shape)};
   }
@@ -155,6 +162,7 @@ class Tail final : public Op {
     std::vector<Value> result(d.begin(), d.begin() + static_cast<std::ptrdiff_t>(kind_.parts) + 1);
     for (std::size_t i = kind_.parts + 1; i < d.size(); i += 2)
       result.insert(result.end(), {d[i], d[i + 1], Value{}, Value{}});
+    result.resize(in.size());  // sums come of the same tensors, whose gradient is whole already
     return result;
   }
   Value recompute(Values in, Values out, int o) const override {
@@ -162,19 +170,34 @@ class Tail final : public Op {
   }
   bool mutates(int i) const override {
     const int p = i - static_cast<int>(kind_.parts) - 1;
-    return p >= 0 && p % 4 >= 2;
+    return p >= 0 && p < norm_inputs && p % 4 >= 2;
   }
   Cost cost(Specs in, Specs out) const override {  // pass 3 makes y of r, which pass 2 left in y's memory
-    return {2 * bytes_of(in.first(kind_.parts + 1)) + 3 * bytes_of(out[0]) + (kind_.pooled ? bytes_of(out[2]) : 0),
-            25 * static_cast<double>(out[0].shape.elements())};
+    Cost c{2 * bytes_of(in.first(kind_.parts + 1)) + 3 * bytes_of(out[0]) + (kind_.pooled ? bytes_of(out[2]) : 0),
+           25 * static_cast<double>(out[0].shape.elements())};
+    for (std::size_t i = sums_at(); i < in.size(); ++i) {
+      if (in[i].shape.c == 0) continue;
+      const TensorSpec& known = in[static_cast<std::size_t>(summed_inputs()[i - sums_at()])];  // not read in pass 1
+      c.bytes += bytes_of(in[i]) - bytes_of(known);
+      c.flops -= 4 * static_cast<double>(known.shape.elements());
+    }
+    return c;
+  }
+  // tail.h
+  std::vector<int> summed_inputs() const {
+    const int shortcut = static_cast<int>(kind_.parts);
+    return kind_.parts == 1 ? std::vector{shortcut, 0} : std::vector{shortcut};
   }
 
  private:
+  static constexpr int norm_inputs = 12;
+  std::size_t sums_at() const { return kind_.parts + 1 + norm_inputs; }
+
   // What the other passes take: statistics, branch..., shortcut, the norms' parameters.
   std::vector<Value> known(Values in, Values out) const {
     std::vector<Value> all{out[1]};
     all.insert(all.end(), in.begin(), in.begin() + static_cast<std::ptrdiff_t>(kind_.parts) + 1);
-    for (std::size_t i = kind_.parts + 1; i < in.size(); i += 4) all.insert(all.end(), {in[i], in[i + 1]});
+    for (std::size_t i = kind_.parts + 1; i < sums_at(); i += 4) all.insert(all.end(), {in[i], in[i + 1]});
     return all;
   }
 
@@ -224,6 +247,11 @@ std::vector<Value> tail(const Kind& k, std::vector<Value> in, const BatchNorm& s
 }
 
 }  // namespace
+
+std::vector<int> tail_summed_inputs(const Op& op) {
+  const auto* tail = dynamic_cast<const Tail*>(&op);
+  return tail ? tail->summed_inputs() : std::vector<int>{};
+}
 
 Value multires_tail(Value f1, Value f2, Value f3, Value shortcut, const BatchNorm& bn_shortcut,
                     const BatchNorm& bn_concat, const BatchNorm& bn_out) {

@@ -107,6 +107,44 @@ TEST_CASE("the fused forms have plans: a sample") {
   for (std::size_t i = 0; i < problems.size(); i += 7) check_plan(problems[i], build_first(problems[i]));
 }
 
+// Why batch norm's map does not lie in the next convolution's kernel (docs/fusion.md).
+TEST_CASE("cuDNN normalises a convolution's input, but with no sums in a fixed order and in no weight gradient") {
+  enum class Form { forward, sums, wgrad };
+  auto offered = [](Form form, bool normalise, const Activation& a) {
+    const Shape x{16, 128, 128, 64}, w{128, 4, 4, 64}, y{16, 64, 64, 128};
+    const ConvWindow window{2, 1, 1};
+    OperationGraph graph;
+    auto in = graph.in_memory(1, {x, DType::bf16}, x.c);
+    if (normalise) {
+      const auto scaled = graph.inside({x, DType::f32}), shifted = graph.inside({x, DType::f32}),
+                 active = graph.inside({x, DType::bf16});
+      graph.mul(in, graph.in_memory(2, {vector_shape(x.c)}, x.c), scaled);
+      graph.add(scaled, graph.in_memory(3, {vector_shape(x.c)}, x.c), shifted);
+      graph.activation(a, shifted, active);
+      in = active;
+    }
+    const auto out = graph.in_memory(5, {y, DType::bf16}, y.c);
+    if (form == Form::wgrad) {
+      graph.conv_wgrad(in, graph.in_memory(4, {w, DType::bf16}, w.c), out, window);
+    } else {
+      graph.conv(in, graph.in_memory(4, {w, DType::bf16}, w.c), out, window);
+    }
+    if (form == Form::sums) graph.sum_pixels(out, graph.in_memory(6, {vector_shape(y.c)}, y.c), false);
+    graph.finish(h200());
+    std::size_t count = 0;
+    std::string why_none;
+    for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
+      count += graph.engines(h200(), mode, why_none).size();
+    return count;
+  };
+  for (const Form form : {Form::forward, Form::sums, Form::wgrad}) CHECK(offered(form, false, {}) > 0);
+  for (const Activation& a : {relu_activation, leaky_relu_activation(0.2f)}) {
+    CHECK(offered(Form::forward, true, a) > 0);
+    CHECK(offered(Form::sums, true, a) == 0);
+    CHECK(offered(Form::wgrad, true, a) == 0);
+  }
+}
+
 TEST_CASE("the convolutions of a rewritten step have plans: a sample") {
   const auto problems = test::rewritten_problems(8);
   REQUIRE(problems.size() > 20);
