@@ -34,6 +34,7 @@ class Recomputation {
       const Value made =
           unchanged(graph_, node) ? node.op->recompute(node.inputs, node.outputs, static_cast<int>(o)) : Value{};
       made_[id] = made ? made : v;
+      if (made) graph_.repeats(made, v);
     }
     return made_[id];
   }

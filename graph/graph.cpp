@@ -53,6 +53,11 @@ void Graph::store(Value result, Value state) {
   infos_[static_cast<std::size_t>(result.id)].stored = state.id;
 }
 
+void Graph::repeats(Value again, Value first) {
+  require(again.spec() == first.spec(), "graph: a second computation has another shape");
+  infos_[static_cast<std::size_t>(again.id)].first = first.id;
+}
+
 Graph::Scope::Scope(Graph& graph, const std::string& name) : graph_(graph), length_(graph.scope_.size()) {
   if (length_) graph_.scope_ += '.';
   graph_.scope_ += name;

@@ -22,6 +22,7 @@ class Graph {
     std::string name;
     int node = -1;     // producer of a result
     int stored = -1;   // id of the state whose memory this result is written to, or -1
+    int first = -1;    // id of the result that this one is a second computation of, bit by bit, or -1
     int versions = 0;  // how often nodes appended so far have mutated this state
   };
   struct Node {
@@ -42,6 +43,9 @@ class Graph {
   // Has `result` written straight into the memory of `state` (gradients into a flat buffer): no copy is made. Nothing
   // may read the state's former content after `result` is made.
   void store(Value result, Value state);
+
+  // Says that `again` is `first` computed once more, bit by bit, so that rewrites may do without it.
+  void repeats(Value again, Value first);
 
   // All of the description, to be changed by rewrites (graph/rewrite.h); their values of new ids know no graph yet.
   struct Lists {

@@ -39,6 +39,7 @@ Rewritten rewrite(const Graph& graph, Values outputs, Device device, const Rewri
     c.bytes_after = bytes_of(lists, device);
     result.changes.push_back(std::move(c));
   };
+  apply("kept outputs", which.kept_outputs, rewrites::kept_outputs);
   apply("dgrad addition", which.dgrad_addition, rewrites::dgrad_addition);
   apply("conv statistics", which.conv_statistics, rewrites::conv_statistics);
   return result;

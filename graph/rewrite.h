@@ -12,13 +12,16 @@
 namespace ipa {
 
 struct Rewrites {
+  bool kept_outputs = false;     // nothing is computed a second time for the backward pass: more memory, fewer passes
   bool dgrad_addition = false;   // the sum of two gradients in the kernel of the convolution that makes one of them
   bool conv_statistics = false;  // the sums of batch norm's statistics in the kernel of the convolution before it
 
-  static Rewrites all() { return {true, true}; }
+  static Rewrites all() { return {true, true, true}; }
   // Those known to pay. On CUDA none is: whether cuDNN's fused plans are faster than its plain ones and a pass of ours,
   // only a GPU can tell (docs/fusion.md).
-  static Rewrites that_pay(Device device) { return {.dgrad_addition = device.is_cpu()}; }
+  static Rewrites that_pay(Device device) {
+    return {.kept_outputs = !device.is_cpu(), .dgrad_addition = device.is_cpu()};
+  }
 };
 
 struct Rewritten {
@@ -40,6 +43,9 @@ std::string to_string(const std::vector<Rewritten::Change>& changes);  // a tabl
 // The rewrites one by one, on the list of live nodes. `kept`, by value id: what must stay. Each returns in how many
 // places it applied.
 namespace rewrites {
+
+// What grad() had computed again (Op::recompute) is read where it was made first.
+int kept_outputs(Graph::Lists& lists, const std::vector<bool>& kept, Device device);
 
 // dx = add(other, conv dgrad(dy, w)) becomes one node where the sum alone reads the data gradient. The node stands in
 // the place of the addition.

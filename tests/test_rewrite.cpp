@@ -98,6 +98,31 @@ TEST_CASE("without rewrites a graph keeps its live nodes and all its values") {
   CHECK_THAT(to_string(g), Contains("= add(%1, %1)"));
 }
 
+TEST_CASE("kept outputs: what is computed again for the backward pass is read where it was made") {
+  Graph g;
+  const Value x = g.input("x", {{1, 4, 4, 3}});
+  const Value y = activation(x, relu_activation), again = activation(x, relu_activation);
+  const Value wanted = activation(x, relu_activation), z = add(add(y, again), wanted);
+  g.repeats(again, y);
+  g.repeats(wanted, y);
+  const std::vector<Value> outputs{wanted, z};
+  const Rewritten r = rewrite(g, outputs, {}, {.kept_outputs = true});
+  REQUIRE(r.changes.size() == 1);
+  CHECK(r.changes[0].places == 1);  // an output is made where the caller expects it
+  g.replace(r.lists);
+  CHECK(g.info(again).node == -1);
+  CHECK(g.info(wanted).node >= 0);
+  CHECK_THAT(to_string(g), Contains("= add(%1, %1)"));
+  CHECK_THROWS_WITH(g.repeats(g.input("wider", {{1, 4, 4, 5}}), y), Contains("another shape"));
+}
+
+TEST_CASE("kept outputs: two whole training steps leave the same bits") {
+  const Steps plain{Rewrites{}}, kept{Rewrites{.kept_outputs = true}};
+  CHECK(kept.nodes < plain.nodes);
+  CHECK(kept.losses == plain.losses);
+  CHECK(kept.memory == plain.memory);
+}
+
 TEST_CASE("a list in which something is read before it is made does not become a graph") {
   Graph g;
   const Value x = g.input("x", {{1, 4, 4, 3}}), y = add(x, x);
