@@ -108,8 +108,8 @@ std::vector<NetworkOp> network_ops(const StepOptions& options, Device device) {
   collect(StepGraph(gan, options).graph, options.batch, seen, all);
   Graph inference;
   Layers layers(inference, gan.generator, Mode::inference, generator_batch_norm(options.net), Init::glorot_uniform);
-  describe_inpainter(inference, layers, device, options.net, options.batch, options.size, options.size,
-                     options.compute);
+  describe_inpainter(inference, layers, device, options.net, options.batch, options.size, options.size, options.compute,
+                     Rewrites{});
   collect(inference, options.batch, seen, all);
   return all;
 }

@@ -41,6 +41,7 @@ Rewritten rewrite(const Graph& graph, Values outputs, Device device, const Rewri
   };
   apply("dgrad addition", which.dgrad_addition, rewrites::dgrad_addition);
   apply("conv statistics", which.conv_statistics, rewrites::conv_statistics);
+  apply("concat in place", which.concat_in_place, rewrites::concat_in_place);
   return result;
 }
 
