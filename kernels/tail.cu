@@ -94,7 +94,7 @@ void tail_backward(Stream& stream, Tensor dshortcut, std::span<const Tensor> dbr
       of_out(norms.out, row(4), row(5));
   auto finish = [&](const Tensor& dgamma, const Tensor& dbeta, const NormVectors& norm, float* coefficients) {
     const auto pixels = static_cast<double>(dy.shape.pixels());
-    return FinishTailGradient{{dgamma.f32(), dbeta.f32(), norm.invstd}, norm, coefficients, dy.pitch, pixels};
+    return FinishTailGradient{{dgamma.f32(), dbeta.f32(), norm.invstd}, norm, coefficients, map.pitch(), pixels};
   };
   const FinishTailGradient finish_out = finish(d.dgamma_out, d.dbeta_out, of_out, space.out),
                            finish_shortcut = finish(d.dgamma_shortcut, d.dbeta_shortcut, of_shortcut, space.shortcut),
@@ -109,7 +109,7 @@ void tail_backward(Stream& stream, Tensor dshortcut, std::span<const Tensor> dbr
               start(stream, space.inner_sums, tail_inner_sums_kernel<T, F, N, W>, space.parts, of, space.inner_sums);
               finish_sums<tail_inner_sums<F>>(
                   stream, space.parts, space.inner_sums,
-                  FinishInnerGradients<F>{finish_shortcut, finish_branch, space.out + 2 * dy.pitch});
+                  FinishInnerGradients<F>{finish_shortcut, finish_branch, space.out + 2 * map.pitch()});
               launch(stream, blocks_of(map), ChannelGrid::threads, N == 1 ? 0 : tail_gradient_shared_bytes<T>(map),
                      tail_gradient_kernel<T, F, N, W>, data_of<T>(dshortcut), Parts<T, N>(dbranch, dy), of,
                      space.shortcut, space.branch, map);
