@@ -2,6 +2,8 @@
 // joined and convolved; and the whole generator in inference.
 #pragma once
 
+#include <cmath>
+
 #include "engine/transfer.h"
 #include "nets/inpainter.h"
 #include "tests/support/run_case.h"
