@@ -156,7 +156,8 @@ TEST_CASE("concat in place: at the paper's preset all joins of the U-Nets, and n
   StepOptions options;
   options.batch = device.is_cpu() ? 4 : 16;
   options.compute = compute_type_on(device);
-  const Rewrites copies{.dgrad_addition = device.is_cpu()}, views{copies.dgrad_addition, false, true};
+  const Rewrites copies{.dgrad_addition = device.is_cpu()},
+      views{.dgrad_addition = device.is_cpu(), .concat_in_place = true};
   auto arena = [&](const Rewrites& which) {
     Gan gan(device);
     const PlanOptions where{.device = device};
