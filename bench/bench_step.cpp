@@ -72,7 +72,7 @@ class Work {
     const StepOptions& o = options.step;
     layers_.emplace(own_graph_, gan_.generator, Mode::inference, generator_batch_norm(o.net), Init::glorot_uniform);
     const InpainterEnds ends =
-        describe_inpainter(own_graph_, *layers_, options.device, o.net, o.batch, o.size, o.size, o.compute);
+        describe_inpainter(own_graph_, *layers_, options.device, o.net, o.batch, o.size, o.size, o.compute, o.rewrites);
     gan_.generator.allocate(false, o.compute);
     gan_.generator.initialise(0);
     Program::Bindings bindings;
@@ -137,7 +137,9 @@ Report predict(const Options& options) {
   if (options.inference) {
     Graph graph;
     Layers layers(graph, gan.generator, Mode::inference, generator_batch_norm(o.net), Init::glorot_uniform);
-    tell(graph, {describe_inpainter(graph, layers, options.device, o.net, o.batch, o.size, o.size, o.compute).output});
+    tell(graph,
+         {describe_inpainter(graph, layers, options.device, o.net, o.batch, o.size, o.size, o.compute, o.rewrites)
+              .output});
   } else {
     StepGraph step(gan, o);
     step.rewrite(options.device, o.rewrites);
@@ -240,7 +242,8 @@ int main(int argc, char** argv) {
   app.add_flag("--predict", options.predict, "only what the graph and the roof say: nothing is run, for any device");
   app.add_option("--roof", options.roof, "h200, or GB/s,GFLOP/s; without it the device's is measured");
   std::string rewrites = "paying";
-  app.add_option("--rewrites", rewrites, "of the graph (docs/fusion.md): none, all, or those known to pay on the device")
+  app.add_option("--rewrites", rewrites,
+                 "of the graph (docs/fusion.md): none, all, or those known to pay on the device")
       ->check(CLI::IsMember({"paying", "none", "all"}))
       ->capture_default_str();
   app.add_option("--roofline", options.roofline, "also draws the kinds of op into this file, SVG");

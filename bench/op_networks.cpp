@@ -108,12 +108,14 @@ std::vector<NetworkOp> network_ops(const StepOptions& options, Device device) {
   std::set<std::string> seen;
   Gan gan(device);
   StepGraph step(gan, options);
-  step.rewrite(device);
+  Rewrites alone = Rewrites::that_pay(device);
+  alone.concat_in_place = false;  // an op by itself has no whole among whose channels its operands lie
+  step.rewrite(device, alone);
   collect(step.graph, options.batch, seen, all);
   Graph inference;
   Layers layers(inference, gan.generator, Mode::inference, generator_batch_norm(options.net), Init::glorot_uniform);
-  describe_inpainter(inference, layers, device, options.net, options.batch, options.size, options.size,
-                     options.compute);
+  describe_inpainter(inference, layers, device, options.net, options.batch, options.size, options.size, options.compute,
+                     alone);
   collect(inference, options.batch, seen, all);
   return all;
 }

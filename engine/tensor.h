@@ -60,7 +60,8 @@ constexpr std::size_t bytes_on(Device device, const TensorSpec& s) {
 constexpr DType compute_type_on(Device device) { return device.is_cpu() ? DType::f32 : DType::bf16; }
 
 // Borrows memory; trivially copyable, passed by value. Element (n, y, x, c) lies at ((n*h + y)*w + x)*pitch + c: the
-// pixel pitch, in elements, is at least shape.c.
+// pixel pitch, in elements, is at least shape.c. A range of a wider tensor's channels is a tensor too, of that one's
+// pitch.
 struct Tensor {
   void* data = nullptr;
   Shape shape;
@@ -80,6 +81,16 @@ struct Tensor {
 
   TensorSpec spec() const { return {shape, dtype, filter}; }
   bool packed() const { return pitch == shape.c; }
+  // As a tensor of these channels and pixels has it that is no range of a wider one's channels.
+  bool own_pitch() const { return pitch == pitch_on(device, spec()); }
+  // Channels [first, first + count), where they lie.
+  Tensor channels(std::int64_t first, std::int64_t count) const {
+    require(first >= 0 && count > 0 && first + count <= shape.c, "a tensor has no such channels");
+    Tensor part = *this;
+    part.data = static_cast<std::byte*>(data) + static_cast<std::size_t>(first) * size_of(dtype);
+    part.shape.c = count;
+    return part;
+  }
   std::int64_t elements() const { return shape.elements(); }
 
   // Typed access, checked. On CUDA these point to the device's memory.

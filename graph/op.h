@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -73,6 +74,15 @@ class Op {
 
   // Whether output `o` may share the memory of input `i` when that dies here.
   virtual bool in_place(int /*i*/, int /*o*/) const { return false; }
+
+  // Whether the kernels read input `i`, or write output `o`, at any pixel pitch (engine/tensor.h): it may then lie
+  // among the channels of a wider tensor.
+  virtual bool pitched_input(int /*i*/, Device, Specs /*in*/) const { return false; }
+  virtual bool pitched_output(int /*o*/) const { return false; }
+
+  // Of an op that moves nothing, but says that each input and its only output lie in one memory: the narrower of the
+  // two is the channels of the wider one from this on. None: it is an op like all others.
+  virtual std::optional<std::int64_t> first_channel(int /*i*/) const { return {}; }
 
   // Whether input `i`, a state of the graph, is written by this op (running statistics, parameters under Adam).
   virtual bool mutates(int /*i*/) const { return false; }

@@ -38,6 +38,39 @@ void assign_offsets(std::vector<Plan::Storage>& storages, const PlanOptions& opt
   }
 }
 
+// Which values lie among the channels of others. A whole and its views have one storage, the whole's, from the first of
+// them to the last use of any.
+class Views {
+ public:
+  explicit Views(std::size_t values) : views_(values), viewed_(values, false) {}
+
+  // What a node without work says: the narrower of each input and the output are channels of the wider one.
+  void add(const Graph& graph, const Graph::Node& node) {
+    const Value out = node.outputs[0];
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const Value in = node.inputs[i];
+      const bool joins = in.shape().c < out.shape().c;
+      const Value part = joins ? in : out, whole = joins ? out : in;
+      const Graph::Info &of_part = graph.info(part), &of_whole = graph.info(whole);
+      require(of_part.kind == Graph::Kind::result && of_part.stored < 0 && !is_view(part) && !is_viewed(part) &&
+                  of_whole.kind != Graph::Kind::state && of_whole.stored < 0 && !is_view(whole),
+              "plan: " + of_part.name + " cannot lie in " + of_whole.name);
+      views_[index(part)] = {whole.id, *node.op->first_channel(static_cast<int>(i))};
+      viewed_[index(whole)] = true;
+    }
+  }
+
+  bool is_view(Value v) const { return views_[index(v)].whole >= 0; }
+  bool is_viewed(Value v) const { return viewed_[index(v)]; }
+  int owner(Value v) const { return is_view(v) ? views_[index(v)].whole : v.id; }  // of its storage
+  const std::vector<Plan::View>& all() const { return views_; }
+
+ private:
+  static std::size_t index(Value v) { return static_cast<std::size_t>(v.id); }
+  std::vector<Plan::View> views_;
+  std::vector<bool> viewed_;  // whether it is the whole of views
+};
+
 }  // namespace
 
 std::vector<bool> live_nodes(const Graph& graph, Values outputs) {
@@ -61,17 +94,24 @@ Plan plan(const Graph& graph, Values outputs, const PlanOptions& options) {
   Plan result;
   result.device = options.device;
   result.storage_of.assign(graph.infos().size(), -1);
+  Views views(graph.infos().size());
   const std::vector<bool> live = live_nodes(graph, outputs);
-  for (std::size_t n = 0; n < live.size(); ++n)
-    if (live[n]) result.steps.push_back({static_cast<int>(n), {}, -1});
+  for (std::size_t n = 0; n < live.size(); ++n) {
+    if (!live[n]) continue;
+    if (graph.nodes()[n].op->first_channel(0))
+      views.add(graph, graph.nodes()[n]);
+    else
+      result.steps.push_back({static_cast<int>(n), {}, -1});
+  }
+  result.views = views.all();
   const int end = static_cast<int>(result.steps.size());
 
-  std::vector<int> last_use(graph.infos().size(), -1);
+  std::vector<int> last_use(graph.infos().size(), -1);  // of a whole, that of its views too
   for (int s = 0; s < end; ++s)
     for (const Value& v :
          graph.nodes()[static_cast<std::size_t>(result.steps[static_cast<std::size_t>(s)].node)].inputs)
-      if (v) last_use[static_cast<std::size_t>(v.id)] = s;
-  for (const Value& v : outputs) last_use[static_cast<std::size_t>(v.id)] = end;
+      if (v) last_use[static_cast<std::size_t>(views.owner(v))] = s;
+  for (const Value& v : outputs) last_use[static_cast<std::size_t>(views.owner(v))] = end;
 
   auto open = [&](int id, int first) {
     const Graph::Info& info = graph.infos()[static_cast<std::size_t>(id)];
@@ -94,10 +134,17 @@ Plan plan(const Graph& graph, Values outputs, const PlanOptions& options) {
     for (std::size_t o = 0; o < node.outputs.size(); ++o) {
       const Value out = node.outputs[o];
       if (graph.info(out).stored >= 0) continue;
+      if (views.is_view(out)) {
+        const int whole = views.owner(out);
+        if (result.storage_of[static_cast<std::size_t>(whole)] < 0) open(whole, s);
+        continue;
+      }
       int heir = -1;  // an input of the same size that dies here
       for (std::size_t i = 0; options.share && i < node.inputs.size() && heir < 0; ++i) {
         const Value in = node.inputs[i];
         if (!in || taken[i] || !node.op->in_place(static_cast<int>(i), static_cast<int>(o))) continue;
+        if (views.is_view(in) || views.is_viewed(in))
+          continue;  // what lies there too may be read yet, by this very node
         const int storage = result.storage_of[static_cast<std::size_t>(in.id)];
         if (storage >= 0 && result.storages[static_cast<std::size_t>(storage)].last == s && in.spec() == out.spec() &&
             std::count(node.inputs.begin(), node.inputs.end(), in) == 1) {
@@ -124,6 +171,9 @@ Plan plan(const Graph& graph, Values outputs, const PlanOptions& options) {
       result.unshared_bytes += align_up(step.launch.workspace_bytes);
     }
   }
+  for (std::size_t id = 0; id < result.views.size(); ++id)
+    if (const int whole = result.views[id].whole; whole >= 0)
+      result.storage_of[id] = result.storage_of[static_cast<std::size_t>(whole)];
   assign_offsets(result.storages, options, result.arena_bytes);
   return result;
 }

@@ -22,6 +22,10 @@ struct Plan {
     int first = 0, last = 0;  // steps between which it must keep its content
     bool workspace = false;
   };
+  struct View {
+    int whole = -1;  // id of the value among whose channels this one lies, from `first` on; -1: of none
+    std::int64_t first = 0;
+  };
   struct Step {
     int node;
     Launch launch;
@@ -29,9 +33,11 @@ struct Plan {
   };
 
   Device device;
-  std::vector<Step> steps;  // nodes that an output or a state depends on, in the graph's order
+  std::vector<Step> steps;  // nodes that an output or a state depends on, in the graph's order; those that only say
+                            // which values lie in one memory (Op::first_channel) are none
   std::vector<Storage> storages;
-  std::vector<int> storage_of;     // by value id; -1: a state, or a result nothing needs
+  std::vector<int> storage_of;     // by value id; -1: a state, or a result nothing needs; of a view, its whole's
+  std::vector<View> views;         // by value id
   std::vector<Value> inputs;       // of the graph
   std::size_t arena_bytes = 0;     // what the program allocates
   std::size_t unshared_bytes = 0;  // what it would be without sharing

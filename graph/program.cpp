@@ -16,9 +16,12 @@ Program::Program(const Graph& graph, Plan plan, const Bindings& states, const Bu
   };
   for (std::size_t id = 0; id < by_value_.size(); ++id) {
     const Graph::Info& info = graph.infos()[id];
-    if (const int s = plan_.storage_of[id]; s >= 0)
-      by_value_[id] = arena().tensor(info.spec, plan_.storages[static_cast<std::size_t>(s)].offset);
-    else if (info.stored >= 0)
+    if (const int s = plan_.storage_of[id]; s >= 0) {
+      const auto [whole, first] = plan_.views[id];
+      const TensorSpec& spec = whole < 0 ? info.spec : graph.infos()[static_cast<std::size_t>(whole)].spec;
+      by_value_[id] = arena().tensor(spec, plan_.storages[static_cast<std::size_t>(s)].offset);
+      if (whole >= 0) by_value_[id] = by_value_[id].channels(first, info.spec.shape.c);
+    } else if (info.stored >= 0)
       by_value_[id] = state(info.stored);
     else if (info.kind == Graph::Kind::state && states.contains(static_cast<int>(id)))
       by_value_[id] = state(static_cast<int>(id));

@@ -42,6 +42,7 @@ Rewritten rewrite(const Graph& graph, Values outputs, Device device, const Rewri
   apply("kept outputs", which.kept_outputs, rewrites::kept_outputs);
   apply("dgrad addition", which.dgrad_addition, rewrites::dgrad_addition);
   apply("conv statistics", which.conv_statistics, rewrites::conv_statistics);
+  apply("concat in place", which.concat_in_place, rewrites::concat_in_place);
   return result;
 }
 

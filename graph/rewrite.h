@@ -15,12 +15,13 @@ struct Rewrites {
   bool kept_outputs = false;     // nothing is computed a second time for the backward pass: more memory, fewer passes
   bool dgrad_addition = false;   // the sum of two gradients in the kernel of the convolution that makes one of them
   bool conv_statistics = false;  // the sums of batch norm's statistics in the kernel of the convolution before it
+  bool concat_in_place = false;  // concatenations and slices that are channels of other values' memory, not copies
 
-  static Rewrites all() { return {true, true, true}; }
-  // Those known to pay. On CUDA none is: whether cuDNN's fused plans are faster than its plain ones and a pass of ours,
-  // only a GPU can tell (docs/fusion.md).
+  static Rewrites all() { return {true, true, true, true}; }
+  // Those known to pay. Not on CUDA what takes cuDNN's fused plans: whether they are faster than its plain ones and a
+  // pass of ours, only a GPU can tell (docs/fusion.md). Not on the CPU what takes memory.
   static Rewrites that_pay(Device device) {
-    return {.kept_outputs = !device.is_cpu(), .dgrad_addition = device.is_cpu()};
+    return {.kept_outputs = !device.is_cpu(), .dgrad_addition = device.is_cpu(), .concat_in_place = true};
   }
 };
 
@@ -55,6 +56,11 @@ int dgrad_addition(Graph::Lists& lists, const std::vector<bool>& kept, Device de
 // the map, which reads the output once. The tail of a block or unit takes such sums of its shortcut and of a branch
 // that is one tensor. Each norm that does is a place.
 int conv_statistics(Graph::Lists& lists, const std::vector<bool>& kept, Device device);
+
+// A concatenation whose parts are written where the whole has them, and a slice that is read where it lies in what it
+// is of, become nodes that move nothing (Op::first_channel): where those that write or read the parts take any pixel
+// pitch.
+int concat_in_place(Graph::Lists& lists, const std::vector<bool>& kept, Device device);
 
 }  // namespace rewrites
 }  // namespace ipa

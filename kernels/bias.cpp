@@ -8,14 +8,14 @@ namespace ipa {
 namespace {
 
 void add_bias_forward_cpu(Tensor y, Tensor x, Tensor bias) {
-  require(x.packed() && y.packed() && x.shape == y.shape && bias.shape.c == x.shape.c, "add_bias: shapes differ");
+  require(x.shape == y.shape && bias.shape.c == x.shape.c, "add_bias: shapes differ");
   const std::int64_t channels = x.shape.c;
   float* py = y.f32();
   const float *px = x.f32(), *pb = bias.f32();
   parallel_blocks(x.shape.pixels(), reduction_rows(channels), [=](std::int64_t, std::int64_t first, std::int64_t last) {
     for (std::int64_t p = first; p < last; ++p) {
-      float* row = py + p * channels;
-      const float* from = px + p * channels;
+      float* row = py + p * y.pitch;
+      const float* from = px + p * x.pitch;
 #pragma omp simd
       for (std::int64_t c = 0; c < channels; ++c) row[c] = from[c] + pb[c];
     }
@@ -23,11 +23,12 @@ void add_bias_forward_cpu(Tensor y, Tensor x, Tensor bias) {
 }
 
 void sum_over_pixels_cpu(Tensor sum, Tensor x, void* workspace) {
-  require(x.packed() && sum.shape == vector_shape(x.shape.c), "sum_pixels: shapes differ");
-  const std::int64_t channels = x.shape.c, blocks = reduction_blocks(x.shape.pixels(), channels);
+  require(sum.shape == vector_shape(x.shape.c), "sum_pixels: shapes differ");
+  const std::int64_t channels = x.shape.c, pitch = x.pitch, blocks = reduction_blocks(x.shape.pixels(), channels);
   const float* px = x.f32();
   if (channels == 1) {  // a loop over one channel would not vectorise; the workspace is at least as large
-    sum.f32()[0] = static_cast<float>(ordered_sum(x.elements(), workspace, [px](std::int64_t i) { return px[i]; }));
+    auto pixel = [=](std::int64_t i) { return px[i * pitch]; };
+    sum.f32()[0] = static_cast<float>(ordered_sum(x.elements(), workspace, pixel));
     return;
   }
   double* partial = static_cast<double*>(workspace);  // (blocks, channels)
@@ -36,7 +37,7 @@ void sum_over_pixels_cpu(Tensor sum, Tensor x, void* workspace) {
                     double* to = partial + b * channels;
                     std::fill(to, to + channels, 0.0);
                     for (std::int64_t p = first; p < last; ++p) {
-                      const float* row = px + p * channels;
+                      const float* row = px + p * pitch;
 #pragma omp simd
                       for (std::int64_t c = 0; c < channels; ++c) to[c] += static_cast<double>(row[c]);
                     }

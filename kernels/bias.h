@@ -9,9 +9,9 @@
 
 namespace ipa {
 
-void add_bias_forward(Stream& stream, Tensor y, Tensor x, Tensor bias);  // y = x + bias[c]; y may be x
+void add_bias_forward(Stream& stream, Tensor y, Tensor x, Tensor bias);  // y = x + bias[c]; y may be x; any pitch
 
-// sum[c] = sum of x over batch, height and width, in double, in an order fixed by the shape.
+// sum[c] = sum of x, of any pitch, over batch, height and width, in double, in an order fixed by the shape.
 void sum_over_pixels(Stream& stream, Tensor sum, Tensor x, void* workspace);
 std::size_t sum_over_pixels_workspace_bytes(Device device, const Shape& x);
 

@@ -12,20 +12,25 @@ Moments::Moments(Scratch& scratch, const Shape& x) {
   m2 = scratch.take<double>(count);
 }
 
-void Moments::measure(std::int64_t to, const float* x, std::int64_t channels, std::int64_t first,
-                      std::int64_t last) const {
+namespace {
+
+// load(buffer, at, lane, count): where elements of the rows are, or the buffer that they were copied to.
+template <class Load>
+void measure_rows(const Moments& moments, std::int64_t to, const Load& load, std::int64_t channels, std::int64_t first,
+                  std::int64_t last) {
   const Lanes l(channels);
   const double n = static_cast<double>(last - first);
   const std::int64_t width = l.width(), unrolled = first + (last - first) / (4 * l.rows) * (4 * l.rows);
-  alignas(64) float shift[most_lanes];
+  alignas(64) float shift[most_lanes], buffers[4][most_lanes];
   LaneSums<2> sums;
   double *sum = sums.of[0], *square = sums.of[1];
   for_pieces(l, [&](std::int64_t lane, std::int64_t count) {
     // Roughly the mean, in fp32: what it lacks is in the sum of the differences from it.
     std::fill_n(shift, count, 0.0f);
     for_rows(l, first, last, lane, count, [&](std::int64_t at, std::int64_t m) {
+      const float* x = load(buffers[0], at, lane, m);
 #pragma omp simd
-      for (std::int64_t i = 0; i < m; ++i) shift[i] += x[at + i];
+      for (std::int64_t i = 0; i < m; ++i) shift[i] += x[i];
     });
     for (std::int64_t i = channels; i < count; ++i) shift[i % channels] += shift[i];
     for (std::int64_t i = 0; i < count; ++i)
@@ -33,7 +38,8 @@ void Moments::measure(std::int64_t to, const float* x, std::int64_t channels, st
 
     sums.clear(count);
     for (std::int64_t row = first; row < unrolled; row += 4 * l.rows) {  // the accumulators are touched once for four
-      const float *a = x + row * channels + lane, *b = a + width, *c = b + width, *d = c + width;
+      auto rows = [&](int k) { return load(buffers[k], row * channels + k * width + lane, lane, count); };
+      const float *a = rows(0), *b = rows(1), *c = rows(2), *d = rows(3);
 #pragma omp simd
       for (std::int64_t i = 0; i < count; ++i) {
         const double u = a[i] - shift[i], v = b[i] - shift[i], w = c[i] - shift[i], z = d[i] - shift[i];
@@ -42,19 +48,36 @@ void Moments::measure(std::int64_t to, const float* x, std::int64_t channels, st
       }
     }
     for_rows(l, unrolled, last, lane, count, [&](std::int64_t at, std::int64_t m) {
+      const float* x = load(buffers[0], at, lane, m);
 #pragma omp simd
       for (std::int64_t i = 0; i < m; ++i) {
-        const double u = x[at + i] - shift[i];
+        const double u = x[i] - shift[i];
         sum[i] += u;
         square[i] += u * u;
       }
     });
     sums.fold(l, count);
     for (std::int64_t c = 0; c < std::min(count, channels); ++c) {
-      mean[to + lane + c] = shift[c] + sum[c] / n;
-      m2[to + lane + c] = square[c] - sum[c] * sum[c] / n;
+      moments.mean[to + lane + c] = shift[c] + sum[c] / n;
+      moments.m2[to + lane + c] = square[c] - sum[c] * sum[c] / n;
     }
   });
+}
+
+}  // namespace
+
+void Moments::measure(std::int64_t at, const float* x, std::int64_t channels, std::int64_t first,
+                      std::int64_t last) const {
+  auto in_memory = [x](float*, std::int64_t element, std::int64_t, std::int64_t) { return x + element; };
+  measure_rows(*this, at, in_memory, channels, first, last);
+}
+
+void Moments::measure(std::int64_t at, const SideBySide& x, std::int64_t channels, std::int64_t first,
+                      std::int64_t last) const {
+  auto load = [&x](float* buffer, std::int64_t element, std::int64_t lane, std::int64_t count) {
+    return x.load(buffer, element, lane, count);
+  };
+  measure_rows(*this, at, load, channels, first, last);
 }
 
 void finish_statistics(const Tensor& mean, const Tensor& invstd, const NormParameters& p, const double* m,

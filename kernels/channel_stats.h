@@ -7,6 +7,7 @@
 #include "engine/tensor.h"
 #include "kernels/lanes.h"
 #include "kernels/scratch.h"
+#include "kernels/side_by_side.h"
 
 namespace ipa {
 
@@ -27,6 +28,8 @@ struct Moments {
   Moments(Scratch& scratch, const Shape& x);
   // Measures rows [first, last) of x, packed and `channels` wide; channel 0 goes to mean[at] and m2[at].
   void measure(std::int64_t at, const float* x, std::int64_t channels, std::int64_t first, std::int64_t last) const;
+  void measure(std::int64_t at, const SideBySide& x, std::int64_t channels, std::int64_t first,
+               std::int64_t last) const;  // of any pitch: the same bits
 };
 
 // Of `rows` rows' mean and second central moment, C each: writes the batch's mean and 1 / sqrt(variance + eps)

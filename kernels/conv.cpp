@@ -77,6 +77,13 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_dgrad_add(Device devic
       [&] { return cuda::prepare_conv_dgrad_add(g, dtype); }, conv_workspace_limit);
 }
 
+bool conv_takes_pitch(ConvPass pass, Device device, const ConvGeometry& g) {
+  require(pass != ConvPass::dgrad, "conv: a data gradient reads no x");
+  if (!device.is_cpu()) return false;
+  if (pass == ConvPass::wgrad) return !winograd::wgrad_is_faster(g) && !winograd_taps::is_faster(g);
+  return !winograd::is_faster(pass, g) && !winograd_taps::is_faster(g) && gemm::is_faster(pass, g);
+}
+
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const ConvGeometry& g, DType dtype) {
   return prepare_on_device(
       device,

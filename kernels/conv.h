@@ -58,6 +58,9 @@ PreparedConv<Tensor, Tensor, Tensor, Tensor> prepare_conv_dgrad_add(Device devic
 // run(stream, dw, x, dy, workspace). On the CPU the same bits on any number of threads.
 PreparedConv<Tensor, Tensor, Tensor> prepare_conv_wgrad(Device device, const ConvGeometry& g, DType dtype);
 
+// Whether x of a forward pass or a weight gradient may have any pixel pitch. On CUDA not: cuDNN would convert it.
+bool conv_takes_pitch(ConvPass pass, Device device, const ConvGeometry& g);
+
 // The backends. The order of sums of oneDNN's weight gradient, and so its last bits, depend on the number of OpenMP
 // threads at the time of preparation.
 namespace onednn {

@@ -81,13 +81,12 @@ struct FoldedSpace {
 
 void forward(Tensor y, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch, const TailNorms& norms,
              const TailSums& sums, Activation inner, void* workspace) {
-  require(y.packed() && shortcut.packed(), "tail: tensors must be packed");
+  require(shortcut.packed(), "tail: tensors must be packed");
   const std::int64_t rows = y.shape.pixels(), channels = y.shape.c;
   const Lanes l(channels);
-  const SideBySide branches(branch, y.shape);
+  const SideBySide branches(branch, y.shape), made_y({&y, 1}, y.shape);
   const ForwardSpace space(workspace, y.shape);
   const float* ps = shortcut.f32();
-  float* py = y.f32();
 
   const bool measure_shortcut = !sums.shortcut.data, measure_branch = !sums.branch.data;
   if (measure_shortcut || measure_branch)
@@ -111,23 +110,29 @@ void forward(Tensor y, Tensor statistics, Tensor shortcut, std::span<const Tenso
 
   with_activation(inner, [&](auto f) {
     parallel_blocks(rows, reduction_rows(channels), [&](std::int64_t b, std::int64_t first, std::int64_t last) {
-      alignas(64) float buffer[most_lanes];
+      alignas(64) float buffer[most_lanes], made[most_lanes];
       for_pieces(l, [&](std::int64_t lane, std::int64_t count) {
         for_rows(l, first, last, lane, count, [&, inside = Inside(space.norms, f)](std::int64_t at, std::int64_t n) {
           const float* pb = branches.load(buffer, at, lane, n);
+          float* pr = made_y.target(made, at, lane, n);
 #pragma omp simd
-          for (std::int64_t i = 0; i < n; ++i) py[at + i] = inside(ps[at + i], pb[i], lane + i);
+          for (std::int64_t i = 0; i < n; ++i) pr[i] = inside(ps[at + i], pb[i], lane + i);
+          made_y.store(made, at, lane, n);
         });
       });
-      space.shortcut_moments.measure(b * channels, py, channels, first, last);
+      space.shortcut_moments.measure(b * channels, made_y, channels, first, last);
     });
   });
   finish_moments(tail_statistics_row(statistics, 4), tail_statistics_row(statistics, 5), norms.out,
                  space.shortcut_moments, rows);
   space.norms.fill_out(l, statistics, norms);
-  for_lanes(rows, channels, [=, out = space.norms.out](std::int64_t at, std::int64_t lane, std::int64_t count) {
+  for_lanes(rows, channels, [&, out = space.norms.out](std::int64_t at, std::int64_t lane, std::int64_t count) {
+    alignas(64) float buffer[most_lanes];
+    const float* pr = made_y.load(buffer, at, lane, count);
+    float* py = made_y.target(buffer, at, lane, count);
 #pragma omp simd
-    for (std::int64_t i = 0; i < count; ++i) py[at + i] = out(py[at + i], lane + i);
+    for (std::int64_t i = 0; i < count; ++i) py[i] = out(pr[i], lane + i);
+    made_y.store(buffer, at, lane, count);
   });
 }
 
@@ -155,30 +160,30 @@ void recompute(Tensor y, Tensor statistics, Tensor shortcut, std::span<const Ten
 void backward(Tensor dshortcut, std::span<const Tensor> dbranch, const TailParameterGradients& d, Tensor dy,
               Tensor statistics, Tensor shortcut, std::span<const Tensor> branch, const TailNorms& norms,
               Activation inner, void* workspace) {
-  require(dy.packed() && shortcut.packed() && dshortcut.packed(), "tail: tensors must be packed");
+  require(shortcut.packed() && dshortcut.packed(), "tail: tensors must be packed");
   const std::int64_t rows = dy.shape.pixels(), channels = dy.shape.c, blocks = reduction_blocks(rows, channels);
   const Lanes l(channels);
-  const SideBySide branches(branch, dy.shape), dbranches(dbranch, dy.shape);
+  const SideBySide branches(branch, dy.shape), dbranches(dbranch, dy.shape), given_dy({&dy, 1}, dy.shape);
   const BackwardSpace space(workspace, dy.shape, false);
   space.norms.fill_inner(l, statistics, norms);
   space.norms.fill_out(l, statistics, norms);
-  const float *pdy = dy.f32(), *ps = shortcut.f32();
+  const float* ps = shortcut.f32();
   float* pds = dshortcut.f32();
   double* sums = space.sums;
 
   with_activation(inner, [&](auto f) {
     const Inside inside(space.norms, f);
     parallel_blocks(rows, reduction_rows(channels), [&](std::int64_t b, std::int64_t first, std::int64_t last) {
-      alignas(64) float buffer[most_lanes];
+      alignas(64) float buffer[most_lanes], given[most_lanes];
       block_sums<2>(
           sums + b * 2 * channels, l, first, last,
           [&, inside, out = space.norms.out](std::int64_t at, std::int64_t lane, std::int64_t count, LaneSums<2>& s) {
-            const float* pb = branches.load(buffer, at, lane, count);
+            const float *pb = branches.load(buffer, at, lane, count), *pdy = given_dy.load(given, at, lane, count);
 #pragma omp simd
             for (std::int64_t i = 0; i < count; ++i) {
               const float r = inside(ps[at + i], pb[i], lane + i);
-              s.of[0][i] += pdy[at + i];
-              s.of[1][i] += double{pdy[at + i]} * double{r - out.mean[lane + i]};
+              s.of[0][i] += pdy[i];
+              s.of[1][i] += double{pdy[i]} * double{r - out.mean[lane + i]};
             }
           });
     });
@@ -191,14 +196,15 @@ void backward(Tensor dshortcut, std::span<const Tensor> dbranch, const TailParam
       return gradient(v, r, out, lane) * Relu{}.slope_at(r);
     };
     parallel_blocks(rows, reduction_rows(channels), [&](std::int64_t b, std::int64_t first, std::int64_t last) {
-      alignas(64) float buffer[most_lanes];
+      alignas(64) float buffer[most_lanes], given[most_lanes];
       block_sums<4>(sums + b * 4 * channels, l, first, last,
                     [&, inside, through](std::int64_t at, std::int64_t lane, std::int64_t count, LaneSums<4>& s) {
-                      const float* pb = branches.load(buffer, at, lane, count);
+                      const float *pb = branches.load(buffer, at, lane, count),
+                                  *pdy = given_dy.load(given, at, lane, count);
 #pragma omp simd
                       for (std::int64_t i = 0; i < count; ++i) {
                         const float v = ps[at + i], w = pb[i];
-                        const float dz = through(pdy[at + i], inside(v, w, lane + i), lane + i);
+                        const float dz = through(pdy[i], inside(v, w, lane + i), lane + i);
                         const float db = dz * f.slope_at(f.value(inside.branch(w, lane + i)));
                         s.of[0][i] += dz;
                         s.of[1][i] += double{dz} * double{v - inside.shortcut.mean[lane + i]};
@@ -216,13 +222,13 @@ void backward(Tensor dshortcut, std::span<const Tensor> dbranch, const TailParam
     for_lanes(rows, channels,
               [&, inside, through, of_shortcut = space.shortcut_gradient, of_branch = space.branch_gradient](
                   std::int64_t at, std::int64_t lane, std::int64_t count) {
-                alignas(64) float in[most_lanes], out[most_lanes];
-                const float* pb = branches.load(in, at, lane, count);
-                float* pdb = dbranches.target(out, at);
+                alignas(64) float in[most_lanes], out[most_lanes], given[most_lanes];
+                const float *pb = branches.load(in, at, lane, count), *pdy = given_dy.load(given, at, lane, count);
+                float* pdb = dbranches.target(out, at, lane, count);
 #pragma omp simd
                 for (std::int64_t i = 0; i < count; ++i) {
                   const float v = ps[at + i], w = pb[i];
-                  const float dz = through(pdy[at + i], inside(v, w, lane + i), lane + i);
+                  const float dz = through(pdy[i], inside(v, w, lane + i), lane + i);
                   const float db = dz * f.slope_at(f.value(inside.branch(w, lane + i)));
                   pds[at + i] = of_shortcut(dz, v, inside.shortcut, lane + i);
                   pdb[i] = of_branch(db, w, inside.branch, lane + i);
@@ -234,24 +240,26 @@ void backward(Tensor dshortcut, std::span<const Tensor> dbranch, const TailParam
 
 void folded(Tensor y, Tensor shortcut, std::span<const Tensor> branch, Tensor scale_branch, Tensor scale_out,
             Tensor shift_out, Activation inner, void* workspace) {
-  require(y.packed() && shortcut.packed(), "tail: tensors must be packed");
+  require(shortcut.packed(), "tail: tensors must be packed");
   const Lanes l(y.shape.c);
-  const SideBySide branches(branch, y.shape);
+  const SideBySide branches(branch, y.shape), made_y({&y, 1}, y.shape);
   const FoldedSpace space(workspace, y.shape);
   tile(space.scale_branch, l, [&](std::int64_t c) { return scale_branch.data ? scale_branch.f32()[c] : 1.0f; });
   tile(space.scale_out, l, [k = scale_out.f32()](std::int64_t c) { return k[c]; });
   tile(space.shift_out, l, [k = shift_out.f32()](std::int64_t c) { return k[c]; });
   with_activation(inner, [&](auto f) {
     for_lanes(y.shape.pixels(), y.shape.c,
-              [&, ps = shortcut.f32(), py = y.f32(), kb = space.scale_branch, k = space.scale_out,
-               shift = space.shift_out](std::int64_t at, std::int64_t lane, std::int64_t count) {
-                alignas(64) float buffer[most_lanes];
+              [&, ps = shortcut.f32(), kb = space.scale_branch, k = space.scale_out, shift = space.shift_out](
+                  std::int64_t at, std::int64_t lane, std::int64_t count) {
+                alignas(64) float buffer[most_lanes], made[most_lanes];
                 const float* pb = branches.load(buffer, at, lane, count);
+                float* py = made_y.target(made, at, lane, count);
 #pragma omp simd
                 for (std::int64_t i = 0; i < count; ++i) {
                   const float sum = ps[at + i] + kb[lane + i] * f.value(pb[i]);
-                  py[at + i] = k[lane + i] * Relu{}.value(sum) + shift[lane + i];
+                  py[i] = k[lane + i] * Relu{}.value(sum) + shift[lane + i];
                 }
+                made_y.store(made, at, lane, count);
               });
   });
 }

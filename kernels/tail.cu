@@ -30,8 +30,10 @@ void with_kind(const Tensor& y, std::size_t parts, Activation inner, bool pooled
   });
 }
 
-void check(const Tensor& y, const Tensor& pooled, const Tensor& shortcut) {
-  require(y.spec() == shortcut.spec(), "tail: shapes or types differ");
+// `y` is also dy.
+void check(const Tensor& y, const Tensor& pooled, const Tensor& shortcut, std::span<const Tensor> branch) {
+  require(y.spec() == shortcut.spec() && shortcut.own_pitch(), "tail: shapes or types differ");
+  require(y.own_pitch() || branch.size() == 1, "tail: only that of one branch lies among other channels");
   require(!pooled.data || (pooled.shape == tail_items(y.shape, true) && pooled.dtype == y.dtype),
           "tail: the pooled output must have half the height and width");
   require(y.shape.pixels() < std::int64_t{1} << 31, "tail: too many pixels");
@@ -68,7 +70,7 @@ void finish_inner(Stream& stream, const CudaTailSpace& space, const Tensor& shor
 void tail_forward(Stream& stream, Tensor y, Tensor pooled, Tensor statistics, Tensor shortcut,
                   std::span<const Tensor> branch, const TailNorms& norms, const TailSums& sums, Activation inner,
                   void* workspace) {
-  check(y, pooled, shortcut);
+  check(y, pooled, shortcut, branch);
   const CudaTailSpace space(workspace, y.shape);
   auto row = [&](std::int64_t k) { return tail_statistics_row(statistics, k); };
   const FinishInnerStatistics of_inner{{row(0), row(1), norms.shortcut, y.shape, space.shortcut},
@@ -83,17 +85,18 @@ void tail_forward(Stream& stream, Tensor y, Tensor pooled, Tensor statistics, Te
               const Parts<T, N> parts(branch, y);
               const ChannelGrid map = ChannelGrid::for_map(tail_items(y.shape, W::count > 1));
               finish_inner<T>(stream, space, shortcut, parts, of_inner);
-              start(stream, space.sums, tail_inner_kernel<T, F, N>, space.parts, data_of<T>(y), data_of<T>(shortcut),
-                    parts, shortcut_norm, branch_norm, of_inner, space.sums, f);
+              start(stream, space.sums, tail_inner_kernel<T, F, N>, space.parts, data_of<T>(y), y.pitch,
+                    data_of<T>(shortcut), parts, shortcut_norm, branch_norm, of_inner, space.sums, f);
               finish_sums<2>(stream, space.parts, space.sums, FinishStatistics{of_out});
-              start(stream, map, tail_out_kernel<T, W>, data_of<T>(y), data_of<T>(pooled), out_norm, of_out, map,
-                    pixels);
+              start(stream, map, tail_out_kernel<T, W>, data_of<T>(y), y.pitch, data_of<T>(pooled), out_norm, of_out,
+                    map, pixels);
             });
 }
 
 void tail_recompute(Stream& stream, Tensor y, Tensor statistics, Tensor shortcut, std::span<const Tensor> branch,
                     const TailNorms& norms, Activation inner, void*) {
-  check(y, {}, shortcut);
+  check(y, {}, shortcut, branch);
+  require(y.own_pitch(), "tail: recomputed among other channels");
   auto row = [&](std::int64_t k) { return tail_statistics_row(statistics, k); };
   with_kind(y, branch.size(), inner, false,
             [&]<class T, class F, int N>(T*, F f, std::integral_constant<int, N>, auto) {
@@ -109,7 +112,7 @@ void tail_backward(Stream& stream, Tensor dshortcut, std::span<const Tensor> dbr
                    const TailNorms& norms, Activation inner, void* workspace) {
   const Tensor& dy = from.dy;
   const bool pooled = from.dpooled.data != nullptr;
-  check(dy, from.dpooled, shortcut);
+  check(dy, from.dpooled, shortcut, branch);
   require(dshortcut.spec() == dy.spec(), "tail: shapes or types differ");
   const CudaTailGradientSpace space(workspace, dy.shape, pooled);
   const ChannelGrid map = ChannelGrid::for_map(tail_items(dy.shape, pooled));
@@ -119,14 +122,14 @@ void tail_backward(Stream& stream, Tensor dshortcut, std::span<const Tensor> dbr
       of_out(norms.out, row(4), row(5));
   auto finish = [&](const Tensor& dgamma, const Tensor& dbeta, const NormVectors& norm, float* coefficients) {
     const auto pixels = static_cast<double>(dy.shape.pixels());
-    return FinishTailGradient{{dgamma.f32(), dbeta.f32(), norm.invstd}, norm, coefficients, dy.pitch, pixels};
+    return FinishTailGradient{{dgamma.f32(), dbeta.f32(), norm.invstd}, norm, coefficients, map.pitch(), pixels};
   };
   const FinishTailGradient finish_out = finish(d.dgamma_out, d.dbeta_out, of_out, space.out),
                            finish_shortcut = finish(d.dgamma_shortcut, d.dbeta_shortcut, of_shortcut, space.shortcut),
                            finish_branch = finish(d.dgamma_branch, d.dbeta_branch, of_branch, space.branch);
   with_kind(dy, branch.size(), inner, pooled,
             [&]<class T, class F, int N, class W>(T*, F f, std::integral_constant<int, N>, W pixels) {
-              const TailGradientSource<T> source{data_of<T>(dy), data_of<T>(from.dpooled), space.winners};
+              const TailGradientSource<T> source{data_of<T>(dy), data_of<T>(from.dpooled), dy.pitch, space.winners};
               const TailOperands<T, F, N, W> of{
                   source, data_of<T>(shortcut), Parts<T, N>(branch, dy), of_shortcut, of_branch, space.out, pixels, f};
               start(stream, space.out_sums, tail_out_sums_kernel<T, F, N, W>, space.parts, of, of_out, space.out_sums);
@@ -134,7 +137,7 @@ void tail_backward(Stream& stream, Tensor dshortcut, std::span<const Tensor> dbr
               start(stream, space.inner_sums, tail_inner_sums_kernel<T, F, N, W>, space.parts, of, space.inner_sums);
               finish_sums<tail_inner_sums<F>>(
                   stream, space.parts, space.inner_sums,
-                  FinishInnerGradients<F>{finish_shortcut, finish_branch, space.out + 2 * dy.pitch});
+                  FinishInnerGradients<F>{finish_shortcut, finish_branch, space.out + 2 * map.pitch()});
               launch(stream, blocks_of(map), ChannelGrid::threads, N == 1 ? 0 : tail_gradient_shared_bytes<T>(map),
                      tail_gradient_kernel<T, F, N, W>, data_of<T>(dshortcut), Parts<T, N>(dbranch, dy), of,
                      space.shortcut, space.branch, map);
@@ -143,12 +146,12 @@ void tail_backward(Stream& stream, Tensor dshortcut, std::span<const Tensor> dbr
 
 void tail_folded(Stream& stream, Tensor y, Tensor pooled, Tensor shortcut, std::span<const Tensor> branch,
                  Tensor scale_branch, Tensor scale_out, Tensor shift_out, Activation inner, void*) {
-  check(y, pooled, shortcut);
+  check(y, pooled, shortcut, branch);
   with_kind(y, branch.size(), inner, pooled.data != nullptr,
             [&]<class T, class F, int N, class W>(T*, F f, std::integral_constant<int, N>, W pixels) {
               const ChannelGrid map = ChannelGrid::for_map(tail_items(y.shape, W::count > 1));
               launch(stream, blocks_of(map), ChannelGrid::threads, 0, tail_folded_kernel<T, F, N, W>, data_of<T>(y),
-                     data_of<T>(pooled), data_of<T>(shortcut), Parts<T, N>(branch, y),
+                     y.pitch, data_of<T>(pooled), data_of<T>(shortcut), Parts<T, N>(branch, y),
                      scale_branch.data ? scale_branch.f32() : nullptr, scale_out.f32(), shift_out.f32(), map, pixels,
                      f);
             });

@@ -1,7 +1,7 @@
-// Device code of tail.h; that of the gradient is tail_gradient.cuh. A thread owns eight channels and walks over pixels, or
-// over the windows of the pooling, whose four pixels it takes one after the other: then nothing of a neighbour is needed
-// but the branch's shifted groups (side_by_side.cuh), and everything may be written in place. The padding of y and the
-// gradients comes out as 0 because that of every operand, coefficient and statistic is.
+// Device code of tail.h; that of the gradient is tail_gradient.cuh. A thread owns eight channels and walks over pixels,
+// or over the windows of the pooling, whose four pixels it takes one after the other: then nothing of a neighbour is
+// needed but the branch's shifted groups (side_by_side.cuh), and everything may be written in place. The padding of y
+// and the gradients comes out as 0 because that of every operand, coefficient and statistic is.
 #pragma once
 
 #include "kernels/channel_stats.cuh"
@@ -125,8 +125,9 @@ __global__ void __launch_bounds__(ChannelGrid::threads, 2)
 // r, for tail_out_kernel, and the sums of its statistics; the running statistics of the inner norms.
 template <class T, class F, int N>
 __global__ void __launch_bounds__(ChannelGrid::threads, 2)
-    tail_inner_kernel(double* parts, T* r, const T* shortcut, Parts<T, N> branch, NormVectors of_shortcut,
-                      NormVectors of_branch, FinishInnerStatistics statistics, ChannelGrid grid, F f) {
+    tail_inner_kernel(double* parts, T* r, std::int64_t r_pitch, const T* shortcut, Parts<T, N> branch,
+                      NormVectors of_shortcut, NormVectors of_branch, FinishInnerStatistics statistics,
+                      ChannelGrid grid, F f) {
   if (blockIdx.x == 0 && blockIdx.y == 0) {
     statistics.shortcut.move();
     __syncthreads();  // both use the same shared memory
@@ -144,7 +145,7 @@ __global__ void __launch_bounds__(ChannelGrid::threads, 2)
   Moments8 moments(value(last - thread.any));
   for (std::int64_t q = thread.first; q < grid.pixels; q += thread.stride) {
     const Numbers8 x = value(last - q);
-    store8(r + (last - q) * grid.pitch() + thread.channel, x);
+    store8(r + (last - q) * r_pitch + thread.channel, x);
     moments.add(x);
   }
   moments.store(parts, 2, 0, grid, thread);
@@ -160,7 +161,8 @@ __device__ __forceinline__ void keep_maximum(Numbers8& most, const Numbers8& y, 
 // y of r in its place, where wanted pooled too; the running statistics of the outer norm.
 template <class T, class W>
 __global__ void __launch_bounds__(ChannelGrid::threads)
-    tail_out_kernel(T* y, T* pooled, NormVectors vectors, ChannelStatistics statistics, ChannelGrid grid, W pixels) {
+    tail_out_kernel(T* y, std::int64_t y_pitch, T* pooled, NormVectors vectors, ChannelStatistics statistics,
+                    ChannelGrid grid, W pixels) {
   if (blockIdx.x == 0 && blockIdx.y == 0) statistics.move();
   const ChannelThread thread(grid);
   const Norm8 norm(vectors, thread.channel);
@@ -168,7 +170,7 @@ __global__ void __launch_bounds__(ChannelGrid::threads)
     const std::int64_t first = pixels.first(item);
     Numbers8 most{};
     for (int k = 0; k < W::count; ++k) {
-      const std::int64_t at = pixels.at(first, k) * grid.pitch() + thread.channel;
+      const std::int64_t at = pixels.at(first, k) * y_pitch + thread.channel;
       Numbers8 x = load8(y + at);
       for (int i = 0; i < 8; ++i) x.v[i] = norm(x.v[i], i);
       store8(y + at, x);
@@ -198,8 +200,9 @@ __global__ void __launch_bounds__(ChannelGrid::threads)
 // y = scale_out relu(shortcut + scale_branch f(branch)) + shift_out, where wanted pooled too
 template <class T, class F, int N, class W>
 __global__ void __launch_bounds__(ChannelGrid::threads)
-    tail_folded_kernel(T* y, T* pooled, const T* shortcut, Parts<T, N> branch, const float* scale_branch,
-                       const float* scale_out, const float* shift_out, ChannelGrid grid, W pixels, F f) {
+    tail_folded_kernel(T* y, std::int64_t y_pitch, T* pooled, const T* shortcut, Parts<T, N> branch,
+                       const float* scale_branch, const float* scale_out, const float* shift_out, ChannelGrid grid,
+                       W pixels, F f) {
   const ChannelThread thread(grid);
   const std::int64_t channel = thread.channel;
   const Numbers8 scale = load8(scale_out + channel), shift = load8(shift_out + channel);
@@ -210,12 +213,12 @@ __global__ void __launch_bounds__(ChannelGrid::threads)
     const std::int64_t first = pixels.first(item);
     Numbers8 most{};
     for (int k = 0; k < W::count; ++k) {
-      const std::int64_t pixel = pixels.at(first, k), at = pixel * grid.pitch() + channel;
-      Numbers8 x = load8(shortcut + at);
+      const std::int64_t pixel = pixels.at(first, k);
+      Numbers8 x = load8(shortcut + pixel * grid.pitch() + channel);
       const Numbers8 b = branch.load(pixel, channel);
       for (int i = 0; i < 8; ++i)
         x.v[i] = scale.v[i] * Relu{}.value(x.v[i] + of_branch.v[i] * f.value(b.v[i])) + shift.v[i];
-      store8(y + at, x);
+      store8(y + pixel * y_pitch + channel, x);
       keep_maximum<W>(most, x, k);
     }
     if constexpr (W::count > 1) store8(pooled + item * grid.pitch() + channel, most);

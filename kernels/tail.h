@@ -4,6 +4,9 @@
 //
 // where `branch` is one tensor or several side by side along the channels (then they are never written as one).
 //
+// y and dy may lie among the channels of wider tensors (pitch > channels) where `branch` is one tensor and no
+// statistics are known beforehand.
+//
 // r is never kept: it costs less to make it anew from shortcut and branch, which whoever reads r reads anyway.
 //
 // Bound by memory: 7 tensors of traffic forward (pooled: 7.25), 3 to recompute, 11 backward (pooled: 11.75), 3 folded;

@@ -10,6 +10,7 @@ namespace ipa {
 template <class T>
 struct TailGradientSource {
   const T *dy, *dpooled;
+  std::int64_t dy_pitch;
   std::uint16_t* winners;  // (items, groups), two bits for each channel
 
   template <class W>
@@ -47,6 +48,10 @@ struct TailOperands {
   W pixels;
   F f;
 
+  // Channel `channel` of a pixel of dy, which only a branch of one part has registers to find at another pitch.
+  __device__ const T* dy(const ChannelGrid& grid, std::int64_t pixel, std::int64_t channel) const {
+    return source.dy + pixel * (N == 1 ? source.dy_pitch : grid.pitch()) + channel;
+  }
   __device__ Inside8<T, F> inside(std::int64_t channel) const { return {of_shortcut, of_branch, f, channel}; }
 };
 
@@ -73,7 +78,7 @@ __global__ void __launch_bounds__(ChannelGrid::threads, sizeof(T) == 2 ? 2 : 1)
       Numbers8 r = load8(of.shortcut + at);
       const Numbers8 b = of.branch.load(pixel, thread.channel);
       for (int i = 0; i < 8; ++i) r.v[i] = inside(r.v[i], b.v[i], i);
-      add(load8(of.source.dy + at), r);
+      add(load8(of.dy(grid, pixel, thread.channel)), r);
       if constexpr (W::count > 1) {
         const Norm8 norm(of_out.reread(), thread.channel);
         for (int i = 0; i < 8; ++i) {
@@ -163,7 +168,8 @@ __global__ void __launch_bounds__(ChannelGrid::threads, sizeof(T) == 2 ? 2 : 1)
     for (int k = 0; k < W::count; ++k) {
       const std::int64_t pixel = of.pixels.at(first, k), at = pixel * grid.pitch() + channel;
       const Numbers8 s = load8(of.shortcut + at), b = of.branch.load(pixel, channel),
-                     d = from.gradient(of.source.dy + at, k), mean_b = load8(reread(of.of_branch.mean) + channel);
+                     d = from.gradient(of.dy(grid, pixel, channel), k),
+                     mean_b = load8(reread(of.of_branch.mean) + channel);
       for (int i = 0; i < 8; ++i) {
         const float dz = out.through_relu(d.v[i], inside(s.v[i], b.v[i], i), i),
                     db = dz * inside.inner_slope(b.v[i], i);
@@ -222,7 +228,7 @@ __global__ void __launch_bounds__(ChannelGrid::threads, sizeof(T) == 2 ? 2 : 1)
       if (works) {
         const std::int64_t pixel = of.pixels.at(first, k), at = pixel * grid.pitch() + channel;
         Numbers8 s = load8(of.shortcut + at), b = of.branch.load(pixel, channel),
-                 d = from.gradient(of.source.dy + at, k);
+                 d = from.gradient(of.dy(grid, pixel, channel), k);
         for (int i = 0; i < 8; ++i) {
           const float dz = out.through_relu(d.v[i], inside(s.v[i], b.v[i], i), i),
                       db = dz * inside.inner_slope(b.v[i], i);

@@ -3,13 +3,19 @@
 namespace ipa {
 
 InpainterEnds describe_inpainter(Graph& graph, Layers& layers, Device device, const NetOptions& options,
-                                 std::int64_t batch, std::int64_t height, std::int64_t width, DType compute) {
+                                 std::int64_t batch, std::int64_t height, std::int64_t width, DType compute,
+                                 const std::optional<Rewrites>& which) {
+  InpainterEnds ends;
   if (device.is_cpu()) {  // where an image is packed
-    const Value image = graph.input("input", {{batch, height, width, 1}});
-    return {image, generator(layers, image, options)};
+    ends.input = graph.input("input", {{batch, height, width, 1}});
+    ends.output = generator(layers, ends.input, options);
+  } else {
+    ends.input = graph.input("input", {{batch, height, 1, width}});
+    ends.output = image_to_rows(generator(layers, rows_to_image(ends.input, compute), options));
   }
-  const Value rows = graph.input("input", {{batch, height, 1, width}});
-  return {rows, image_to_rows(generator(layers, rows_to_image(rows, compute), options))};
+  const Rewrites wanted = which.value_or(Rewrites::that_pay(device));
+  graph.replace(rewrite(graph, std::vector{ends.output}, device, wanted).lists);
+  return ends;
 }
 
 Inpainter::Inpainter(Parameters& parameters, const NetOptions& options, std::int64_t batch, std::int64_t height,

@@ -2,18 +2,22 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "graph/rewrite.h"
 #include "nets/multires_unet.h"
 
 namespace ipa {
 
 // The program's input and its output: the pixels of N slices in [-1, 1], row by row, in f32 whatever `compute` is;
-// (N, H, W, 1) on the CPU and packed rows (N, H, 1, W) on CUDA (kernels/cast.h).
+// (N, H, W, 1) on the CPU and packed rows (N, H, 1, W) on CUDA (kernels/cast.h). The graph is rewritten, by default as
+// pays on the device (graph/rewrite.h).
 struct InpainterEnds {
   Value input, output;
 };
 InpainterEnds describe_inpainter(Graph& graph, Layers& layers, Device device, const NetOptions& options,
-                                 std::int64_t batch, std::int64_t height, std::int64_t width, DType compute);
+                                 std::int64_t batch, std::int64_t height, std::int64_t width, DType compute,
+                                 const std::optional<Rewrites>& which = {});
 
 class Inpainter {
  public:

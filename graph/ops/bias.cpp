@@ -19,6 +19,7 @@ class AddBias final : public Op {
     return {dout[0], needs[1] ? sum_pixels(dout[0]) : Value{}};
   }
   bool in_place(int i, int) const override { return i == 0; }
+  bool pitched_output(int) const override { return true; }
   Cost cost(Specs in, Specs out) const override { return moving(in, out, static_cast<double>(in[0].shape.elements())); }
 };
 
@@ -33,6 +34,7 @@ class SumPixels final : public Op {
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>&) const override {
     return {add_bias(constant(*in[0].graph, in[0].spec(), 0), dout[0])};
   }
+  bool pitched_input(int, Device, Specs) const override { return true; }
   Cost cost(Specs in, Specs out) const override { return moving(in, out, static_cast<double>(in[0].shape.elements())); }
 };
 

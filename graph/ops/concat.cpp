@@ -1,6 +1,7 @@
 #include "kernels/concat.h"
 
 #include "graph/ops.h"
+#include "graph/ops/concat.h"
 
 namespace ipa {
 namespace {
@@ -63,12 +64,45 @@ class Slice final : public Op {
     return {apply<SliceGradient>(*in[0].graph, {dout[0]}, in[0].shape(), first_)};
   }
   Cost cost(Specs, Specs out) const override { return {2.0 * static_cast<double>(out[0].bytes()), 0}; }
+  std::int64_t first() const { return first_; }
 
  private:
   std::int64_t first_, count_;
 };
 
+// What a concatenation or a slice says, without the copy.
+class InPlace final : public Op {
+ public:
+  InPlace(OpPtr op, std::vector<std::int64_t> first_channels)
+      : op_(std::move(op)), first_channels_(std::move(first_channels)) {}
+  std::string name() const override { return op_->name() + " in place"; }
+  std::vector<TensorSpec> infer(Specs in) const override { return op_->infer(in); }
+  Launch prepare(Device, Specs, Specs) const override { return {}; }  // it is no step of a plan
+  std::optional<std::int64_t> first_channel(int i) const override {
+    return first_channels_[static_cast<std::size_t>(i)];
+  }
+  Cost cost(Specs, Specs) const override { return {}; }
+
+ private:
+  OpPtr op_;
+  std::vector<std::int64_t> first_channels_;
+};
+
 }  // namespace
+
+OpPtr in_place_form(const OpPtr& op, Specs in) {
+  std::vector<std::int64_t> first;
+  if (const auto* slice = dynamic_cast<const Slice*>(op.get())) {
+    if (op->infer(in)[0].shape.c < in[0].shape.c) first.push_back(slice->first());
+  } else if (dynamic_cast<const Concat*>(op.get()) && in.size() > 1) {
+    std::int64_t next = 0;
+    for (const TensorSpec& part : in) {
+      first.push_back(next);
+      next += part.shape.c;
+    }
+  }
+  return first.empty() ? OpPtr{} : std::make_shared<const InPlace>(op, std::move(first));
+}
 
 Value concat(std::vector<Value> parts) {
   require(!parts.empty(), "concat: of nothing");

@@ -68,6 +68,10 @@ class Conv final : public ConvOp {
             needs[1] ? conv_wgrad(in[0], dz, in[1].shape(), attributes_) : Value{},
             needs[2] ? sum_pixels(dz) : Value{}};
   }
+  bool pitched_input(int i, Device device, Specs in) const override {
+    return i == 0 && conv_takes_pitch(ConvPass::forward, device,
+                                      geometry(in[0].shape, in[1].shape, output(in[0].shape, in[1].shape)));
+  }
   Cost cost(Specs in, Specs out) const override { return cost_of(in, out, in[1].shape, out[0].shape); }
   OpPtr with_statistics(Specs in) const;
 
@@ -182,6 +186,9 @@ class ConvWgrad final : public ConvOp {
   std::vector<Value> vjp(Values in, Values, Values dout, const std::vector<bool>& needs) const override {
     return {needs[0] ? conv_dgrad(in[1], dout[0], in[0].shape(), attributes_) : Value{},
             needs[1] ? conv(in[0], dout[0], {}, attributes_) : Value{}};
+  }
+  bool pitched_input(int i, Device device, Specs in) const override {
+    return i == 0 && conv_takes_pitch(ConvPass::wgrad, device, geometry(in[0].shape, w_, in[1].shape));
   }
   Cost cost(Specs in, Specs out) const override { return cost_of(in, out, w_, in[1].shape); }
 

@@ -20,6 +20,9 @@ struct Kind {
 constexpr Kind multires{"multires_tail", 3, no_activation}, respath{"respath_tail", 1, relu_activation},
     multires_pooled{"multires_tail_pooled", 3, no_activation, true};
 
+// Whether y and dy may lie among the channels of wider tensors: of a ResPath unit, whose y is joined with others.
+bool takes_pitch(const Kind& k) { return k.parts == 1; }
+
 double bytes_of(const TensorSpec& s) { return static_cast<double>(s.bytes()); }
 double bytes_of(Specs all) {
   double bytes = 0;
@@ -85,6 +88,7 @@ class TailGradient final : public Op {
   bool in_place(int i, int o) const override {
     return o <= static_cast<int>(kind_.parts) && (i == 0 || i == 2 + o);  // dy, or what the gradient belongs to
   }
+  bool pitched_input(int i, Device, Specs) const override { return i == 0 && takes_pitch(kind_); }
   Cost cost(Specs in, Specs out) const override {  // three passes read dy, the operands and what was pooled's gradient
     const std::size_t operands = kind_.parts + 1;
     double bytes = 3 * (bytes_of(in[0]) + bytes_of(in.subspan(2, operands))) + bytes_of(out.first(operands));
@@ -168,6 +172,7 @@ class Tail final : public Op {
   Value recompute(Values in, Values out, int o) const override {
     return o == 0 ? apply<TailRecompute>(*in[0].graph, known(in, out), kind_) : Value{};
   }
+  bool pitched_output(int o) const override { return o == 0 && takes_pitch(kind_); }
   bool mutates(int i) const override {
     const int p = i - static_cast<int>(kind_.parts) - 1;
     return p >= 0 && p < norm_inputs && p % 4 >= 2;
@@ -226,6 +231,7 @@ class TailFolded final : public Op {
             tail_folded_workspace_bytes(device, out[0].shape)};
   }
   bool in_place(int i, int o) const override { return i == static_cast<int>(kind_.parts) && o == 0; }
+  bool pitched_output(int o) const override { return o == 0 && takes_pitch(kind_); }
   Cost cost(Specs in, Specs out) const override {
     return moving(in, out, 5 * static_cast<double>(out[0].shape.elements()));
   }

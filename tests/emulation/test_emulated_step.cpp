@@ -140,6 +140,11 @@ TEST_CASE("a step in fp32 storage agrees with PyTorch as the CPU's does", "[gold
   });
 }
 
+TEST_CASE("a step with concatenations in place leaves the bytes of one that copies") {
+  const Golden golden("step_shifted");
+  CHECK(memory_of(in_bf16(golden, Rewrites{.concat_in_place = true})) == memory_of(in_bf16(golden, Rewrites{})));
+}
+
 TEST_CASE("steps give the same bytes with every schedule, and replayed as when each launch is made anew") {
   const Golden golden("step_shifted");
   GoldenStep replayed = in_bf16(golden), anew = in_bf16(golden);

@@ -61,7 +61,7 @@ void build(Built& b, const OpCase& c, bool gradients, const RunOptions& options)
     b.bindings[b.in.back().id] = b.buffers.back().tensor(spec);
   }
   b.out = c.build(b.graph, b.in);
-  for (std::size_t n = 0, count = b.graph.nodes().size(); n < count; ++n) {
+  for (std::size_t n = 0, count = options.rewrites ? 0 : b.graph.nodes().size(); n < count; ++n) {
     const Graph::Node node = b.graph.nodes()[n];  // a copy: the list grows
     for (std::size_t o = 0; o < node.outputs.size(); ++o)
       if (const Value again = node.op->recompute(node.inputs, node.outputs, static_cast<int>(o))) {
@@ -114,6 +114,12 @@ CaseResult run_case(const OpCase& c, const std::vector<Array>& inputs, bool grad
   std::vector<Value> outputs = b.out;
   for (const std::vector<Value>* more : {&b.dx, &b.first, &b.again})
     outputs.insert(outputs.end(), more->begin(), more->end());
+  CaseResult result;
+  if (options.rewrites) {
+    Rewritten rewritten = rewrite(b.graph, outputs, options.device, *options.rewrites);
+    for (const Rewritten::Change& change : rewritten.changes) result.rewritten += change.places;
+    b.graph.replace(std::move(rewritten.lists));
+  }
   Program program(b.graph,
                   plan(b.graph, outputs, {.device = options.device, .share = options.share, .guard_bytes = guard}),
                   b.bindings);
@@ -130,7 +136,6 @@ CaseResult run_case(const OpCase& c, const std::vector<Array>& inputs, bool grad
     stream.wait();
   }
 
-  CaseResult result;
   auto read = [&](Value v) {
     result.padding_zero &= padding_zero(program.tensor(v));
     return from_tensor(program.tensor(v));

@@ -2,8 +2,10 @@
 // arena.
 #pragma once
 
+#include <optional>
 #include <vector>
 
+#include "graph/rewrite.h"
 #include "tests/support/op_case.h"
 
 namespace ipa::test {
@@ -14,6 +16,7 @@ struct CaseResult {
   bool recomputed_same_bits = true;  // every output of an op that can be recomputed, computed again
   bool guards_intact = true;
   bool padding_zero = true;  // of every output and gradient
+  int rewritten = 0;         // places
 };
 
 // Rounded to what `activations` can hold.
@@ -24,7 +27,8 @@ struct RunOptions {
   bool share = true;  // memory, by the plan
   Device device = {};
   DType activations = DType::f32;
-  int runs = 1;  // the result is the last one's; on CUDA the third replays a recording
+  int runs = 1;                           // the result is the last one's; on CUDA the third replays a recording
+  std::optional<Rewrites> rewrites = {};  // of the whole graph, in which then nothing is recomputed to be compared
 };
 CaseResult run_case(const OpCase& c, const std::vector<Array>& inputs, bool gradients, unsigned seed,
                     const RunOptions& options = {});
