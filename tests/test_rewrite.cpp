@@ -79,8 +79,8 @@ TEST_CASE("what the rewrites change in a whole training step at the paper's pres
     INFO(c.name);
     CHECK(c.places > 0);
     CHECK(c.bytes_after < c.bytes_before);
+    if (c.name == "conv statistics") CHECK(c.places == 81 + 2 * 20 + 18);  // batch norms, ResPath units, blocks
   }
-  CHECK(changes.back().places == 81 + 2 * 20 + 18);  // batch norms, ResPath units, blocks
 }
 
 TEST_CASE("without rewrites a graph keeps its live nodes and all its values") {
@@ -114,13 +114,6 @@ TEST_CASE("kept outputs: what is computed again for the backward pass is read wh
   CHECK(g.info(wanted).node >= 0);
   CHECK_THAT(to_string(g), Contains("= add(%1, %1)"));
   CHECK_THROWS_WITH(g.repeats(g.input("wider", {{1, 4, 4, 5}}), y), Contains("another shape"));
-}
-
-TEST_CASE("kept outputs: two whole training steps leave the same bits") {
-  const Steps plain{Rewrites{}}, kept{Rewrites{.kept_outputs = true}};
-  CHECK(kept.nodes < plain.nodes);
-  CHECK(kept.losses == plain.losses);
-  CHECK(kept.memory == plain.memory);
 }
 
 TEST_CASE("a list in which something is read before it is made does not become a graph") {
@@ -237,9 +230,11 @@ TEST_CASE("a convolution's data gradient with an addition has the bits of both o
   }
 }
 
-TEST_CASE("dgrad addition, concat in place: two whole training steps leave the same bits") {
-  const Steps plain{Rewrites{}}, fused{GENERATE(Rewrites{.dgrad_addition = true}, Rewrites{.concat_in_place = true},
-                                                Rewrites{.dgrad_addition = true, .concat_in_place = true})};
+TEST_CASE("kept outputs, dgrad addition, concat in place: two whole training steps leave the same bits") {
+  const Steps plain{Rewrites{}},
+      fused{GENERATE(Rewrites{.kept_outputs = true}, Rewrites{.dgrad_addition = true},
+                     Rewrites{.concat_in_place = true},
+                     Rewrites{.kept_outputs = true, .dgrad_addition = true, .concat_in_place = true})};
   CHECK(fused.steps < plain.steps);
   CHECK(fused.losses == plain.losses);
   CHECK(fused.memory == plain.memory);
