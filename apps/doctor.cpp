@@ -83,7 +83,8 @@ Finding look_at_memory(const Memory& memory, Device device) {
             fmt::format("{} of {} free", readable_bytes(memory.free), readable_bytes(memory.total))};
   std::vector<std::string> fit, too_large;
   for (const Preset& preset : presets()) {
-    const std::size_t need = plan_memory(load_settings(preset.name, {}, {}), device).training_total_bytes();
+    const std::size_t need =
+        plan_memory(load_settings(preset.name, {}, {}), device, memory.free).training_total_bytes();
     (need <= memory.free ? fit : too_large).push_back(fmt::format("{} ({})", preset.name, readable_bytes(need)));
   }
   if (!fit.empty()) f.found += "; enough to train " + joined(fit);

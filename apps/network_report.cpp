@@ -1,5 +1,7 @@
 #include "apps/network_report.h"
 
+#include <algorithm>
+
 #include "apps/gan_state.h"
 #include "apps/sampling.h"
 #include "graph/plan.h"
@@ -53,7 +55,7 @@ std::vector<NetworkSummary> describe_networks(const Settings& s) {
   };
 }
 
-MemoryPlan plan_memory(const Settings& settings, Device device) {
+MemoryPlan plan_memory(const Settings& settings, Device device, std::optional<std::size_t> free) {
   MemoryPlan result;
   result.batch = settings.train.batch;
   const DType compute = compute_type_on(device);
@@ -61,17 +63,19 @@ MemoryPlan plan_memory(const Settings& settings, Device device) {
   const PlanOptions where{.device = device};
   {
     Gan gan(device);
-    StepGraph step(gan, step_options(settings, settings.train.batch, device), nullptr,
-                         described_data(settings, device));
-    step.rewrite(device);
-    const Plan planned = plan(step.graph, step.pictures(), where);
-    result.training_step_bytes = planned.arena_bytes;
-    result.training_table = memory_table(planned);
+    const StepOptions options = step_options(settings, settings.train.batch, device);
+    const std::optional<TrainingData> data = described_data(settings, device);
+    StepGraph step(gan, options, nullptr, data);
     constexpr int with_gradients_and_moments = 4;
     for (const Parameters* p : {&gan.generator, &gan.disc_global, &gan.disc_patch})
       result.training_state_bytes += bytes_of(*p, with_gradients_and_moments, in_bf16);
     result.training_state_bytes += bytes_of(gan.vgg19, 1, in_bf16);
     result.parameters_bytes = bytes_of(gan.generator, 1, in_bf16);
+    const std::size_t left = free ? *free - std::min(*free, result.training_state_bytes) : SIZE_MAX;
+    step.rewrite(device, rewrites_that_fit(left, gan, options, nullptr, data));
+    const Plan planned = plan(step.graph, step.pictures(), where);
+    result.training_step_bytes = planned.arena_bytes;
+    result.training_table = memory_table(planned);
   }
   Graph graph;
   Parameters parameters("generator", device);

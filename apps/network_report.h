@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,8 @@ struct MemoryPlan {
   std::size_t inference_total_bytes() const { return inference_bytes + parameters_bytes + folded_bytes; }
 };
 
-// At train.batch slices of data.size, for a device that need not be there. What lies on it besides: the slices.
-MemoryPlan plan_memory(const Settings& settings, Device device);
+// At train.batch slices of data.size, for a device that need not be there. What lies on it besides: the slices. As a
+// trainer plans with `free` bytes left on the device; without: as fast as it can be.
+MemoryPlan plan_memory(const Settings& settings, Device device, std::optional<std::size_t> free = {});
 
 }  // namespace ipa

@@ -47,7 +47,8 @@ std::string time_text(const TrainPlan& p) {
 MemoryNeed require_memory(const Settings& settings, std::int64_t batch, Device device) {
   Settings actual = settings;
   actual.train.batch = batch;
-  const MemoryNeed need{plan_memory(actual, device), memory_of(device).free};
+  const std::size_t free = memory_of(device).free;
+  const MemoryNeed need{plan_memory(actual, device, free), free};
   if (need.bytes() > need.free)
     fail(ErrorKind::device,
          fmt::format("training needs {} of memory, {} are free", readable_bytes(need.bytes()),

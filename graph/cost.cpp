@@ -21,10 +21,7 @@ Cost cost_on(Device device, const Op& op, Specs in, Specs out) {
 }
 
 Cost cost_on(Device device, const Graph& graph, const Graph::Node& node) {
-  std::vector<TensorSpec> in, out;
-  for (const Value& v : node.inputs) in.push_back(v ? graph.info(v).spec : TensorSpec{{0, 0, 0, 0}, DType::f32});
-  for (const Value& v : node.outputs) out.push_back(graph.info(v).spec);
-  return cost_on(device, *node.op, in, out);
+  return cost_on(device, *node.op, graph.specs(node.inputs), graph.specs(node.outputs));
 }
 
 }  // namespace ipa

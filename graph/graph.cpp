@@ -3,6 +3,16 @@
 #include <fmt/core.h>
 
 namespace ipa {
+namespace {
+
+std::vector<TensorSpec> specs_among(const std::vector<Graph::Info>& infos, const std::vector<Value>& values) {
+  std::vector<TensorSpec> result;
+  for (const Value& v : values)
+    result.push_back(v ? infos[static_cast<std::size_t>(v.id)].spec : TensorSpec{{0, 0, 0, 0}});
+  return result;
+}
+
+}  // namespace
 
 const TensorSpec& Value::spec() const {
   require(graph != nullptr, "the spec of no value");
@@ -25,12 +35,10 @@ Value Graph::state(std::string name, const TensorSpec& spec) {
 std::vector<Value> Graph::apply(OpPtr op, std::vector<Value> inputs) {
   if (instead_)
     for (Value& v : inputs) v = instead_(v);
-  std::vector<TensorSpec> specs;
   std::vector<int> versions;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Value v = inputs[i];
     require(!v || v.graph == this, "value of another graph");
-    specs.push_back(v ? v.spec() : TensorSpec{{0, 0, 0, 0}, DType::f32});
     if (op->mutates(static_cast<int>(i)) && v) {
       require(info(v).kind == Kind::state, "only a state can be mutated");
       ++infos_[static_cast<std::size_t>(v.id)].versions;
@@ -39,7 +47,7 @@ std::vector<Value> Graph::apply(OpPtr op, std::vector<Value> inputs) {
   }
   const int node = static_cast<int>(nodes_.size());
   std::vector<Value> outputs;
-  for (const TensorSpec& spec : op->infer(specs))
+  for (const TensorSpec& spec : op->infer(specs(inputs)))
     outputs.push_back(
         add({.spec = spec, .name = scope_.empty() ? op->name() : scope_ + ": " + op->name(), .node = node}));
   nodes_.push_back({std::move(op), std::move(inputs), outputs, scope_, std::move(versions)});
@@ -64,10 +72,10 @@ Graph::Scope::Scope(Graph& graph, const std::string& name) : graph_(graph), leng
 }
 
 std::vector<TensorSpec> Graph::Lists::specs(const std::vector<Value>& values) const {
-  std::vector<TensorSpec> result;
-  for (const Value& v : values) result.push_back(v ? spec(v) : TensorSpec{{0, 0, 0, 0}, DType::f32});
-  return result;
+  return specs_among(infos, values);
 }
+
+std::vector<TensorSpec> Graph::specs(const std::vector<Value>& values) const { return specs_among(infos_, values); }
 
 void Graph::replace(Lists lists) {
   require(lists.infos.size() >= infos_.size(), "graph: values keep their ids");

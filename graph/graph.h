@@ -53,7 +53,7 @@ class Graph {
     std::vector<Node> nodes;
 
     const TensorSpec& spec(Value v) const { return infos[static_cast<std::size_t>(v.id)].spec; }
-    std::vector<TensorSpec> specs(const std::vector<Value>& values) const;  // of an absent one: zero channels
+    std::vector<TensorSpec> specs(const std::vector<Value>& values) const;
   };
   Lists lists() const { return {infos_, nodes_}; }
   // Takes the place of all: values keep their ids and meanings, new ones come behind them, a result that no node makes
@@ -61,6 +61,7 @@ class Graph {
   void replace(Lists lists);
 
   const Info& info(Value v) const { return infos_[static_cast<std::size_t>(v.id)]; }
+  std::vector<TensorSpec> specs(const std::vector<Value>& values) const;  // of an absent one: zero channels
   const std::vector<Info>& infos() const { return infos_; }
   const std::vector<Node>& nodes() const { return nodes_; }
 

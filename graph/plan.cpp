@@ -161,10 +161,7 @@ Plan plan(const Graph& graph, Values outputs, const PlanOptions& options) {
         ++result.in_place;
       }
     }
-    std::vector<TensorSpec> in, out;
-    for (const Value& v : node.inputs) in.push_back(v ? v.spec() : TensorSpec{{0, 0, 0, 0}, DType::f32});
-    for (const Value& v : node.outputs) out.push_back(v.spec());
-    step.launch = node.op->prepare(options.device, in, out);
+    step.launch = node.op->prepare(options.device, graph.specs(node.inputs), graph.specs(node.outputs));
     if (step.launch.workspace_bytes) {
       step.workspace = static_cast<int>(result.storages.size());
       result.storages.push_back({node.op->name() + " workspace", step.launch.workspace_bytes, 0, s, s, true});

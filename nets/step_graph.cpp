@@ -1,5 +1,7 @@
 #include "nets/step_graph.h"
 
+#include "graph/plan.h"
+
 namespace ipa {
 namespace {
 
@@ -140,6 +142,17 @@ std::vector<Rewritten::Change> StepGraph::rewrite(Device device, const std::opti
   Rewritten rewritten = ipa::rewrite(graph, outputs(), device, which.value_or(Rewrites::that_pay(device)));
   graph.replace(std::move(rewritten.lists));
   return std::move(rewritten.changes);
+}
+
+Rewrites rewrites_that_fit(std::size_t free, Gan& gan, const StepOptions& options, Comm* comm,
+                           const std::optional<TrainingData>& data) {
+  const Device device = gan.generator.device();
+  Rewrites which = options.rewrites.value_or(Rewrites::that_pay(device));
+  if (options.rewrites || !which.kept_outputs) return which;
+  StepGraph step(gan, options, comm, data);
+  step.rewrite(device, which);
+  which.kept_outputs = plan(step.graph, step.pictures(), {.device = device}).arena_bytes < free / 10 * 9;
+  return which;
 }
 
 std::vector<Value> StepGraph::scalars() const {

@@ -100,6 +100,12 @@ struct StepGraph {
   std::vector<Value> target_features_;  // of VGG-19
 };
 
+// The rewrites of a step with `free` bytes for its arena: those asked for or, if none are, those that pay; of these,
+// outputs are kept for the backward pass only where nine tenths of the memory have room for them (the rest is for
+// libraries). The bits are the same either way.
+Rewrites rewrites_that_fit(std::size_t free, Gan& gan, const StepOptions& options, Comm* comm = nullptr,
+                           const std::optional<TrainingData>& data = {});
+
 constexpr int perceptual_layers = 4;
 
 }  // namespace ipa

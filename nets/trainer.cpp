@@ -11,19 +11,6 @@ namespace ipa {
 namespace {
 constexpr std::size_t place_bytes = 64;  // of a scalar in the report and in the controls, and what all is aligned to
 constexpr std::size_t placed(std::size_t bytes) { return (bytes + place_bytes - 1) / place_bytes * place_bytes; }
-
-// Those asked for, else those that pay. Outputs are kept for the backward pass only where there is room: the bits are
-// the same either way.
-Rewrites rewrites_for(Gan& gan, const StepOptions& options, Comm* comm, const std::optional<TrainingData>& data) {
-  const Device device = gan.generator.device();
-  Rewrites which = options.rewrites.value_or(Rewrites::that_pay(device));
-  if (options.rewrites || !which.kept_outputs) return which;
-  StepGraph step(gan, options, comm, data);
-  step.rewrite(device, which);
-  const std::size_t wanted = plan(step.graph, step.pictures(), {.device = device}).arena_bytes;
-  which.kept_outputs = wanted < memory_of(device).free / 10 * 9;  // the rest is for libraries
-  return which;
-}
 }  // namespace
 
 Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm, const std::optional<TrainingData>& data)
@@ -61,7 +48,7 @@ Trainer::Trainer(Gan& gan, const StepOptions& options, Comm* comm, const std::op
     bindings[place.id] = report_.tensor({scalar_shape}, i * place_bytes);
     places_[scalars[i].id] = i * place_bytes;
   }
-  graph_->rewrite(device, rewrites_for(gan, options, comm, data));
+  graph_->rewrite(device, rewrites_that_fit(memory_of(device).free, gan, options, comm, data));
   program_ =
       std::make_unique<Program>(graph_->graph, plan(graph_->graph, graph_->pictures(), {.device = device}), bindings);
   mailbox_ = std::make_unique<Mailbox>(device, controls_.data(), controls_.bytes(), report_.data(), report_.bytes());

@@ -116,6 +116,22 @@ TEST_CASE("kept outputs: what is computed again for the backward pass is read wh
   CHECK_THROWS_WITH(g.repeats(g.input("wider", {{1, 4, 4, 5}}), y), Contains("another shape"));
 }
 
+TEST_CASE("kept outputs: where memory has room for them") {
+  StepOptions options;
+  options.net = {.width = 8, .disc_width = 8};
+  options.loss.style = 0;
+  options.batch = 2;
+  options.size = 96;
+  constexpr std::size_t much = std::size_t{1} << 40, little = std::size_t{1} << 20;
+  Gan gan(gpu), on_cpu;
+  CHECK(rewrites_that_fit(much, gan, options).kept_outputs);
+  CHECK_FALSE(rewrites_that_fit(little, gan, options).kept_outputs);
+  CHECK(rewrites_that_fit(little, gan, options).concat_in_place);  // takes none
+  CHECK_FALSE(rewrites_that_fit(much, on_cpu, options).kept_outputs);
+  options.rewrites = Rewrites::all();
+  CHECK(rewrites_that_fit(little, gan, options).kept_outputs);  // asked for
+}
+
 TEST_CASE("a list in which something is read before it is made does not become a graph") {
   Graph g;
   const Value x = g.input("x", {{1, 4, 4, 3}}), y = add(x, x);

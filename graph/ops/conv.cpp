@@ -201,10 +201,7 @@ class ConvWgrad final : public ConvOp {
 std::optional<ConvDescription> describe_conv(const Graph& graph, const Graph::Node& node) {
   const auto* op = dynamic_cast<const ConvOp*>(node.op.get());
   if (!op) return {};
-  std::vector<TensorSpec> in, out;
-  for (const Value& v : node.inputs) in.push_back(v ? v.spec() : TensorSpec{{0, 0, 0, 0}});
-  for (const Value& v : node.outputs) out.push_back(graph.info(v).spec);
-  return op->describe(in, out);
+  return op->describe(graph.specs(node.inputs), graph.specs(node.outputs));
 }
 
 OpPtr with_addition(const Op& op, Device device, Specs in) {
