@@ -65,6 +65,20 @@ def test_a_page_is_written(tmp_path):
     assert "| PyTorch, eager, float32 |" in page and "| PyTorch, eager, float32, channels padded to 8 |" in page
 
 
+def test_aims_stand_beside_what_was_seen():
+    sys.path.insert(0, str(PEERS))
+    import page
+
+    results = {
+        "inference/compiled/4": {"seconds": [[1, 4], [2, 6]]},
+        "inference/onnxruntime/4": {"seconds": [[1, 3], [1, 3]]},  # the fastest
+        "step/compiled/4": {"seconds": [[2, 5]], "ours": {"mib": 30}, "peer": {"mib": 60}},
+    }
+    rows = [line for line in page.aims(results, 4) if line.startswith("| ")][2:]
+    assert [row.split(" | ")[-1] for row in rows] == ["3.00 |", "2.50 |", "50 % |"]
+    assert page.aims({}, 4) == []
+
+
 def test_what_is_missing_is_told(tmp_path):
     done = run("compare.py", "--bin", tmp_path, "--results", tmp_path / "r.json", codes=(1,))
     assert done.stderr.startswith("bench-cpu: error: there is no") and "Traceback" not in done.stderr
