@@ -4,8 +4,8 @@
 //
 // where `branch` is one tensor or several side by side along the channels (then they are never written as one).
 //
-// y and dy may lie among the channels of wider tensors (pitch > channels) where `branch` is one tensor and no
-// statistics are known beforehand.
+// y and dy may lie among the channels of wider tensors (pitch > channels) where `branch` is one tensor, but not the y
+// that tail_recompute makes.
 //
 // r is never kept: it costs less to make it anew from shortcut and branch, which whoever reads r reads anyway.
 //
